@@ -1,0 +1,156 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+// Bottom to top: a target may depend only on targets above it in this list. docs/architecture.md draws the arrows;
+// Tests/ImportRulesTests and the flag --explicit-target-dependency-import-check keep them true.
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let grpcCore = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcInProcess = Target.Dependency.product(name: "GRPCInProcessTransport", package: "grpc-swift-2")
+let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let grpcTransport = Target.Dependency.product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "wgmesh",
+    products: [
+        .library(name: "WGKernel", targets: ["WGKernel", "Routing", "NetlinkSocket", "NetlinkWire", "MeshModel"]),
+        .executable(name: "wgmesh-agent", targets: ["wgmesh-agent"]),
+        .executable(name: "wgmesh-server", targets: ["wgmesh-server"]),
+        .executable(name: "wgctl", targets: ["wgctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0", traits: []),
+        .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+        .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: [
+        // 0: C
+        .target(
+            name: "CNetlink",
+            cSettings: [.unsafeFlags(["-I/usr/include/libnl3"])],
+            linkerSettings: [.linkedLibrary("mnl"), .linkedLibrary("nl-genl-3"), .linkedLibrary("nl-3")]
+        ),
+        .systemLibrary(name: "CSodium", providers: [.apt(["libsodium-dev"])]),
+
+        // 1: words
+        .target(name: "MeshModel"),
+        .target(name: "NetlinkWire", dependencies: ["CNetlink"]),
+
+        // 2: kernel
+        .target(name: "ICE", dependencies: ["MeshModel", crypto]),
+        .target(name: "Routing", dependencies: ["CNetlink", "MeshModel", "NetlinkWire"]),
+        .target(name: "WGKernel", dependencies: ["CNetlink", "MeshModel", "NetlinkWire"]),
+
+        // 3: decide
+        .target(name: "AgentCore", dependencies: ["ICE", "MeshModel", "Routing"]),
+        .target(name: "MapCompiler", dependencies: ["MeshModel"]),
+
+        // 4: shell
+        .target(name: "NetlinkSocket", dependencies: ["CNetlink", "NetlinkWire"]),
+        .target(
+            name: "MeshProto",
+            dependencies: ["CSodium", "MeshModel", protobuf, grpcCore, grpcProtobuf],
+            exclude: ["protos"]
+        ),
+        .target(
+            name: "Agent",
+            dependencies: [
+                "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
+                "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioPosix, serviceLifecycle,
+            ]
+        ),
+        .target(
+            name: "ControlPlane",
+            dependencies: [
+                "MapCompiler", "MeshModel", "MeshProto", crypto, grdb, grpcCore, grpcProtobuf, grpcTransport, logging,
+                serviceLifecycle,
+            ]
+        ),
+
+        .target(name: "CommandLineSupport", dependencies: ["MeshModel", argumentParser]),
+
+        // 5: run
+        .executableTarget(
+            name: "wgmesh-agent",
+            dependencies: ["Agent", "CommandLineSupport", "MeshModel", argumentParser]
+        ),
+        .executableTarget(
+            name: "wgmesh-server",
+            dependencies: ["CommandLineSupport", "ControlPlane", "MeshModel", argumentParser]
+        ),
+        .executableTarget(
+            name: "wgctl",
+            dependencies: [
+                "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", argumentParser,
+            ]
+        ),
+
+        // tests
+        .target(
+            name: "TestSupport",
+            dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "WGKernel", "Routing"],
+            path: "Tests/TestSupport"
+        ),
+        .testTarget(name: "MeshModelTests", dependencies: ["MeshModel"]),
+        .testTarget(name: "NetlinkWireTests", dependencies: ["CNetlink", "NetlinkWire", "TestSupport"]),
+        .testTarget(
+            name: "WGKernelTests",
+            dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "TestSupport", "WGKernel"]
+        ),
+        .testTarget(
+            name: "RoutingTests",
+            dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "Routing", "TestSupport"]
+        ),
+        .testTarget(name: "ICETests", dependencies: ["ICE", "MeshModel", "TestSupport", crypto]),
+        .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
+        .testTarget(name: "SimulationTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
+        .testTarget(name: "MapCompilerTests", dependencies: ["MapCompiler", "MeshModel", "TestSupport"]),
+        .testTarget(name: "MeshProtoTests", dependencies: ["MeshModel", "MeshProto", "TestSupport", protobuf]),
+        .testTarget(
+            name: "ControlPlaneTests",
+            dependencies: [
+                "ControlPlane", "MapCompiler", "MeshModel", "MeshProto", "TestSupport", grdb, grpcCore, grpcInProcess,
+                grpcProtobuf, grpcTransport, protobuf, logging,
+            ]
+        ),
+        .testTarget(
+            name: "AgentTests",
+            dependencies: [
+                "Agent", "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkWire", "Routing",
+                "TestSupport", "WGKernel", grpcCore, grpcInProcess, grpcTransport, logging,
+            ]
+        ),
+        .testTarget(
+            name: "KernelTests",
+            dependencies: [
+                "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport", "WGKernel",
+            ]
+        ),
+        .testTarget(name: "ImportRulesTests"),
+    ]
+)
+
+for target in package.targets where target.type != .system && target.name != "CNetlink" {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+        .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+        .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461
+        .enableUpcomingFeature("InferIsolatedConformances"),  // SE-0470
+        .treatAllWarnings(as: .error),
+    ]
+}

@@ -1,0 +1,50 @@
+public import MeshModel
+
+/// State of one of the agent's connections to the control plane.
+public enum ConnectionState: Hashable, Sendable {
+    case disconnected(reason: String)
+    case connecting
+    case connected
+}
+
+/// What `wgctl status` shows: a snapshot of everything the core knows.
+public struct AgentStatus: Hashable, Sendable {
+    public var isEnabled: Bool
+    /// `nil` until the control plane has said so.
+    public var own: SelfConfiguration?
+    public var publicKey: PublicKey
+    public var interfaceName: String
+    /// 0 until the kernel has said so.
+    public var listenPort: UInt16
+    public var management: ConnectionState
+    public var signalServer: ConnectionState
+    /// Serial of the map in force; `nil` before the first one.
+    public var mapSerial: UInt64?
+    /// Sorted by overlay address.
+    public var peers: [PeerStatus]
+}
+
+/// What `wgctl status` shows of one peer.
+public struct PeerStatus: Hashable, Sendable {
+    public enum Path: Hashable, Sendable {
+        /// No offer answered yet.
+        case idle
+        /// Candidates are being tried.
+        case connecting
+        /// The pair that carries the traffic.
+        case direct(local: Endpoint, localKind: RemoteCandidate.Kind, remote: Endpoint, remoteKind: RemoteCandidate.Kind)
+        /// ICE says nothing, yet the kernel's session is alive at this endpoint.
+        case kernelSession(Endpoint)
+    }
+
+    public var publicKey: PublicKey
+    public var fqdn: String
+    public var agentVersion: String
+    public var allowedIPs: [IPPrefix]
+    public var path: Path
+    /// `nil` before the first check was answered.
+    public var roundTrip: Duration?
+    public var observed: PeerObservation?
+    /// Why the last attempt failed; `nil` if none did.
+    public var lastError: String?
+}

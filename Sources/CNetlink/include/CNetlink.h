@@ -1,0 +1,4 @@
+#ifndef CNETLINK_H
+#define CNETLINK_H
+#include <linux/netlink.h>
+#endif

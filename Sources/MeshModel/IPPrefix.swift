@@ -1,0 +1,70 @@
+/// An address and a prefix length.
+///
+/// As a *network* (`allowedIPs`, routes) the host bits are zero: use `network`. As an *interface address* they are kept.
+public struct IPPrefix: Hashable, Sendable, Comparable, CustomStringConvertible, LosslessStringConvertible {
+    public let address: IPAddress
+    /// 0 to 32, or 0 to 128.
+    public let length: Int
+
+    /// - Returns: `nil` if `length` does not fit the address family.
+    public init?(address: IPAddress, length: Int) {
+        guard (0...address.bitWidth).contains(length) else { return nil }
+        self.address = address
+        self.length = length
+    }
+
+    /// The prefix that holds only `address`: /32 or /128.
+    public init(host address: IPAddress) {
+        self.address = address
+        self.length = address.bitWidth
+    }
+
+    /// `a.b.c.d/len`, `v6/len`, or an address alone, which means /32 or /128, as `wg` reads it.
+    public init?(_ text: String) {
+        guard let slash = text.firstIndex(of: "/") else {
+            guard let address = IPAddress(text) else { return nil }
+            self.init(host: address)
+            return
+        }
+        let digits = text[text.index(after: slash)...]
+        guard let address = IPAddress(String(text[..<slash])),
+            (1...3).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            digits.utf8.count == 1 || digits.utf8.first != 0x30, let length = Int(digits)
+        else { return nil }
+        self.init(address: address, length: length)
+    }
+
+    /// The same prefix with its host bits cleared.
+    public var network: IPPrefix {
+        var bytes = address.bytes
+        for index in bytes.indices {
+            let kept = min(max(length - index * 8, 0), 8)
+            bytes[index] &= UInt8(truncatingIfNeeded: 0xff00 >> kept)
+        }
+        guard let cleared = IPAddress(bytes: bytes), let prefix = IPPrefix(address: cleared, length: length) else {
+            preconditionFailure("clearing host bits changed the size of \(self)")
+        }
+        return prefix
+    }
+
+    public var isV4: Bool { address.isV4 }
+    public var isHost: Bool { length == address.bitWidth }
+
+    /// Whether `other` lies within this prefix (same family).
+    public func contains(_ other: IPAddress) -> Bool {
+        other.isV4 == isV4 && IPPrefix(address: other, length: length)?.network == network
+    }
+
+    /// Whether every address of `other` lies within this prefix.
+    public func contains(_ other: IPPrefix) -> Bool { other.length >= length && contains(other.address) }
+
+    /// Whether the two share an address.
+    public func overlaps(_ other: IPPrefix) -> Bool { contains(other) || other.contains(self) }
+
+    public var description: String { "\(address)/\(length)" }
+
+    /// By address, then shorter prefixes first.
+    public static func < (a: Self, b: Self) -> Bool {
+        a.address == b.address ? a.length < b.length : a.address < b.address
+    }
+}
