@@ -63,7 +63,9 @@ extension SessionDescription {
         if !parts[0].isEmpty || !parts[1].isEmpty {
             for (name, part) in [("ufrag", parts[0]), ("password", parts[1])] {
                 guard Self.credentialLengths.contains(part.utf8.count), part.utf8.allSatisfy({ 0x21...0x7e ~= $0 })
-                else { throw WireError("payload", "\(name) of \(part.utf8.count) bytes, expected 1 to 256 visible ones") }
+                else {
+                    throw WireError("payload", "\(name) of \(part.utf8.count) bytes, expected 1 to 256 visible ones")
+                }
             }
             credentials = ICECredentials(usernameFragment: String(parts[0]), password: String(parts[1]))
         }
