@@ -1,4 +1,5 @@
 #ifndef CNETLINK_H
 #define CNETLINK_H
 #include <linux/netlink.h>
+#include "CNetlinkRawUDP.h"
 #endif
