@@ -22,7 +22,8 @@ public enum Base64 {
             text += [alphabet[Int(group >> 2) & 63], alphabet[Int(group << 4) & 63], padding, padding]
         } else if filled == 2 {
             text += [
-                alphabet[Int(group >> 10) & 63], alphabet[Int(group >> 4) & 63], alphabet[Int(group << 2) & 63], padding,
+                alphabet[Int(group >> 10) & 63], alphabet[Int(group >> 4) & 63], alphabet[Int(group << 2) & 63],
+                padding,
             ]
         }
         return String(decoding: text, as: UTF8.self)

@@ -9,6 +9,8 @@ public struct NetworkMap: Hashable, Sendable {
     public var offlinePeers: [RemotePeer]
     public var routes: [NetworkRoute]
     public var firewallRules: [FirewallRule]
+    /// `nil`: the control plane said nothing about names; treat as disabled.
+    public var dns: DNSConfiguration?
 
     public init(
         serial: UInt64,
@@ -16,7 +18,8 @@ public struct NetworkMap: Hashable, Sendable {
         peers: [RemotePeer],
         offlinePeers: [RemotePeer] = [],
         routes: [NetworkRoute] = [],
-        firewallRules: [FirewallRule] = []
+        firewallRules: [FirewallRule] = [],
+        dns: DNSConfiguration? = nil
     ) {
         self.serial = serial
         self.own = own
@@ -24,6 +27,7 @@ public struct NetworkMap: Hashable, Sendable {
         self.offlinePeers = offlinePeers
         self.routes = routes
         self.firewallRules = firewallRules
+        self.dns = dns
     }
 }
 
@@ -37,12 +41,25 @@ public struct SelfConfiguration: Hashable, Sendable {
     public var fqdn: String
     /// `nil`: the agent's default.
     public var mtuBytes: Int?
+    /// Account setting: agents may connect to a peer only when there is traffic for it.
+    public var isLazyConnectionEnabled: Bool
+    /// Account setting: routing peers, not clients, resolve the names of domain routes.
+    public var isRoutingPeerResolutionEnabled: Bool
 
-    public init(address: IPPrefix, addressV6: IPPrefix? = nil, fqdn: String, mtuBytes: Int? = nil) {
+    public init(
+        address: IPPrefix,
+        addressV6: IPPrefix? = nil,
+        fqdn: String,
+        mtuBytes: Int? = nil,
+        isLazyConnectionEnabled: Bool = false,
+        isRoutingPeerResolutionEnabled: Bool = false
+    ) {
         self.address = address
         self.addressV6 = addressV6
         self.fqdn = fqdn
         self.mtuBytes = mtuBytes
+        self.isLazyConnectionEnabled = isLazyConnectionEnabled
+        self.isRoutingPeerResolutionEnabled = isRoutingPeerResolutionEnabled
     }
 }
 
@@ -55,11 +72,20 @@ public struct RemotePeer: Hashable, Sendable {
     public var fqdn: String
     /// The version its agent reports; empty if unknown.
     public var agentVersion: String
+    /// Its SSH host key as a line of `authorized_keys`; empty if unknown.
+    public var sshPublicKey: String
 
-    public init(publicKey: PublicKey, allowedIPs: [IPPrefix], fqdn: String, agentVersion: String = "") {
+    public init(
+        publicKey: PublicKey,
+        allowedIPs: [IPPrefix],
+        fqdn: String,
+        agentVersion: String = "",
+        sshPublicKey: String = ""
+    ) {
         self.publicKey = publicKey
         self.allowedIPs = allowedIPs
         self.fqdn = fqdn
         self.agentVersion = agentVersion
+        self.sshPublicKey = sshPublicKey
     }
 }
