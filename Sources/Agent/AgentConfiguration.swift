@@ -1,6 +1,6 @@
 import Glibc
 package import Logging
-package import MeshModel
+import MeshModel
 
 /// Everything the user may set, as given on the command line; `nil`: not given there.
 package struct AgentFlags: Sendable {

@@ -1,4 +1,4 @@
-import MeshModel
+package import MeshModel
 
 /// The bytes of one UDP packet as raw sockets show them: IP and UDP headers on the way in, the UDP header on the way out.
 package enum RawUDPPacket {

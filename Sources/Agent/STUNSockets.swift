@@ -1,7 +1,7 @@
 import CNetlink
 @preconcurrency import Dispatch
 import Glibc
-import MeshModel
+package import MeshModel
 
 /// Where the agent sends STUN messages from WireGuard's port. The narrow seam that tests replace.
 package protocol DatagramPort: Sendable {

@@ -1,4 +1,4 @@
-package import MeshModel
+import MeshModel
 
 /// Where a gRPC server listens and whether TLS protects the way there.
 package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {

@@ -1,6 +1,6 @@
 import CNetlink
 import Glibc
-import Logging
+package import Logging
 import MeshModel
 import NIOCore
 import NIOPosix

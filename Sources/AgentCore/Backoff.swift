@@ -23,7 +23,7 @@ package struct Backoff: Hashable, Sendable {
     /// - Parameter random: uniform in 0..<1.
     package mutating func next(random: Double) -> Duration {
         var nominal = initial
-        for _ in 0..<failures where nominal < maximum { nominal *= factor }
+        for _ in 0..<failures where nominal < maximum { nominal = nominal * factor }
         failures += 1
         return min(min(nominal, maximum) * (2 * random), maximum)
     }
