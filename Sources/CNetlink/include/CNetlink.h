@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CNetlinkRawUDP.h"
+
 /* Each allowed IP may carry flags since kernel 6.16; Debian 12's header is older. An older kernel rejects them. */
 enum {
     CNETLINK_WGALLOWEDIP_A_FLAGS = 4,
