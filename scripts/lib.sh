@@ -54,7 +54,9 @@ build_packages=(libmnl-dev libnl-3-dev libnl-genl-3-dev libsodium-dev libsqlite3
 # What scripts/vm boots.
 vm_packages=(busybox-static cpio kmod qemu-system-x86)
 # The independent witnesses that the end-to-end stages ask, and Python for the second implementation.
-witness_packages=(iproute2 iputils-ping nftables procps python3 python3-venv strace util-linux wireguard-tools)
+witness_packages=(
+    iproute2 iputils-ping jq nftables procps python3 python3-venv strace util-linux wireguard-tools
+)
 
 # This machine can run kernel tests itself: root, and its kernel has WireGuard.
 has_native_wireguard() {
