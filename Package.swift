@@ -39,11 +39,8 @@ let package = Package(
     ],
     targets: [
         // 0: C
-        .target(
-            name: "CNetlink",
-            cSettings: [.unsafeFlags(["-I/usr/include/libnl3"])],
-            linkerSettings: [.linkedLibrary("mnl"), .linkedLibrary("nl-genl-3"), .linkedLibrary("nl-3")]
-        ),
+        .systemLibrary(name: "CNL", pkgConfig: "libnl-genl-3.0", providers: [.apt(["libnl-genl-3-dev"])]),
+        .target(name: "CNetlink", dependencies: ["CNL"], linkerSettings: [.linkedLibrary("mnl")]),
         .systemLibrary(name: "CSodium", providers: [.apt(["libsodium-dev"])]),
 
         // 1: words
