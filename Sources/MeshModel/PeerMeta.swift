@@ -15,7 +15,7 @@ public struct PeerMeta: Hashable, Sendable, Codable {
     public var kernelVersion: String
     /// `uname -m`.
     public var machine: String
-    /// Compared by version: it decides which forms of rules the agent gets. See `AgentVersion` in MapCompiler.
+    /// Compared by version: it decides which forms of rules the agent gets. See `AgentVersion`.
     public var agentVersion: String
     public var interfaceVersion: String
     public var networkAddresses: [HostAddress]

@@ -7,14 +7,15 @@ extension Management_SyncResponse {
     ///
     /// - Parameters:
     ///   - services: complete for the first message; `nil` for later ones, which leaves the receiver's as they are.
-    ///   - usesSourcePrefixes: the receiver has announced `PeerCapability.sourcePrefixes`.
-    package init(map: NetworkMap, services: ServiceConfiguration?, usesSourcePrefixes: Bool) {
+    ///   - receiver: what it said about itself last; decides between older and newer forms.
+    package init(map: NetworkMap, services: ServiceConfiguration?, receiver: PeerMeta) {
         self.init()
         if let services { netbirdConfig = Management_NetbirdConfig(services) }
+        let usesSourcePrefixes = receiver.capabilities.contains(.sourcePrefixes)
         networkMap = Management_NetworkMap(map, usesSourcePrefixes: usesSourcePrefixes)
         // The older of two places; receivers of either age find it.
         if let own = map.own { peerConfig = Management_PeerConfig(own) }
-        // Legacy mirror. The list itself is only for agents before 0.29.3, which we do not serve.
+        if AgentVersion(receiver.agentVersion) < .networkMapPeers { remotePeers = networkMap.remotePeers }
         remotePeersIsEmpty = map.peers.isEmpty
         sessionExpiresAt = Google_Protobuf_Timestamp()  // explicit zero: this login never expires
     }

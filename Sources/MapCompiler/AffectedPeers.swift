@@ -1,0 +1,84 @@
+import MeshModel
+
+/// Peers of `new` whose map (serial aside) can differ between the two directories.
+///
+/// Never too few; a few too many where a rule changes without effect. Peers that are gone are not among them: they get
+/// the deletion notice instead.
+package func affectedPeers(from old: Directory, to new: Directory) -> Set<PeerID> {
+    let everybody = Set(new.peers.keys)
+    guard old.network == new.network, old.domain == new.domain, old.settings == new.settings,
+        old.forwarderPort == new.forwarderPort
+    else { return everybody }
+
+    let before = PolicyResolution(old).rules
+    let after = PolicyResolution(new).rules
+    var affected = changedPeers(old, new) { $0 }
+    let visiblyChanged = changedPeers(old, new) { $0.map(PeerAspect.init) }
+    for rule in before + after {
+        if !rule.sources.isDisjoint(with: visiblyChanged) { affected.formUnion(rule.destinations) }
+        if !rule.destinations.isDisjoint(with: visiblyChanged) { affected.formUnion(rule.sources) }
+    }
+    affected.formUnion(peersOfChangedRules(before, after))
+    return affected.intersection(everybody)
+}
+
+/// Peers of which `aspect` differs between the directories; `nil` stands for a peer that is not there.
+private func changedPeers<Aspect: Equatable>(
+    _ old: Directory,
+    _ new: Directory,
+    _ aspect: (Peer?) -> Aspect
+) -> Set<PeerID> {
+    Set(old.peers.keys).union(new.peers.keys).filter { aspect(old.peers[$0]) != aspect(new.peers[$0]) }
+}
+
+/// What others get to see of a peer.
+private struct PeerAspect: Equatable {
+    let publicKey: PublicKey
+    let address: IPAddress
+    let addressV6: IPAddress?
+    let usesIPv6: Bool
+    let labels: [String]
+    let agentVersion: String
+    let sshPublicKey: String
+
+    init(_ peer: Peer) {
+        publicKey = peer.publicKey
+        address = peer.address
+        addressV6 = peer.addressV6
+        usesIPv6 = peer.usesIPv6
+        labels = [peer.label] + peer.extraLabels
+        agentVersion = peer.meta.agentVersion
+        sshPublicKey = peer.sshPublicKey
+    }
+}
+
+/// Both ends of rules that came, went or changed; of a rule that only gained or lost members, these and their
+/// counterparts.
+private func peersOfChangedRules(
+    _ before: [PolicyResolution.ResolvedRule],
+    _ after: [PolicyResolution.ResolvedRule]
+) -> Set<PeerID> {
+    struct Key: Hashable {
+        let policy: PolicyID
+        let rule: PolicyRule
+    }
+    func keyed(_ rules: [PolicyResolution.ResolvedRule]) -> [Key: PolicyResolution.ResolvedRule] {
+        Dictionary(rules.map { (Key(policy: $0.policy, rule: $0.rule), $0) }) { first, _ in first }
+    }
+    let old = keyed(before)
+    let new = keyed(after)
+    var affected: Set<PeerID> = []
+    for key in Set(old.keys).union(new.keys) {
+        let oldSources = old[key]?.sources ?? []
+        let newSources = new[key]?.sources ?? []
+        let oldDestinations = old[key]?.destinations ?? []
+        let newDestinations = new[key]?.destinations ?? []
+        let movedSources = oldSources.symmetricDifference(newSources)
+        let movedDestinations = oldDestinations.symmetricDifference(newDestinations)
+        affected.formUnion(movedSources)
+        affected.formUnion(movedDestinations)
+        if !movedSources.isEmpty { affected.formUnion(oldDestinations.union(newDestinations)) }
+        if !movedDestinations.isEmpty { affected.formUnion(oldSources.union(newSources)) }
+    }
+    return affected
+}
