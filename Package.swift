@@ -58,6 +58,7 @@ let package = Package(
         .target(name: "MapCompiler", dependencies: ["MeshModel"]),
 
         // 4: shell
+        .target(name: "WGTool", dependencies: ["MeshModel", "WGKernel"]),
         .target(name: "NetlinkSocket", dependencies: ["CNetlink", "NetlinkWire"]),
         .target(
             name: "MeshProto",
@@ -93,7 +94,7 @@ let package = Package(
         .executableTarget(
             name: "wgctl",
             dependencies: [
-                "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", argumentParser,
+                "CNetlink", "CSodium", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", "WGTool",
             ]
         ),
 
@@ -109,6 +110,7 @@ let package = Package(
             name: "WGKernelTests",
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "TestSupport", "WGKernel"]
         ),
+        .testTarget(name: "WGToolTests", dependencies: ["MeshModel", "TestSupport", "WGKernel", "WGTool"]),
         .testTarget(
             name: "RoutingTests",
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "Routing", "TestSupport"]
