@@ -104,7 +104,8 @@ extension FakeKernel {
         let name = try Refusal.reading { () throws(DecodeError) -> String in
             var name = ""
             try AttributeDecoder.forEach(payload) { attribute throws(DecodeError) in
-                if attribute.type == Int(WGDEVICE_A_IFNAME.rawValue) { name = try attribute.string("WGDEVICE_A_IFNAME") }
+                guard attribute.type == Int(WGDEVICE_A_IFNAME.rawValue) else { return }
+                name = try attribute.string("WGDEVICE_A_IFNAME")
             }
             return name
         }
