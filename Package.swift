@@ -119,7 +119,10 @@ let package = Package(
         .testTarget(name: "ICETests", dependencies: ["ICE", "MeshModel", "TestSupport", crypto]),
         .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
         .testTarget(name: "SimulationTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
-        .testTarget(name: "MapCompilerTests", dependencies: ["MapCompiler", "MeshModel", "TestSupport"]),
+        .testTarget(
+            name: "MapCompilerTests",
+            dependencies: ["MapCompiler", "MeshModel", "MeshProto", "TestSupport", protobuf]
+        ),
         .testTarget(name: "MeshProtoTests", dependencies: ["MeshModel", "MeshProto", "TestSupport", protobuf]),
         .testTarget(
             name: "ControlPlaneTests",
