@@ -16,6 +16,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "wgmesh",
@@ -68,6 +69,7 @@ let package = Package(
             dependencies: [
                 "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
                 "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioPosix, serviceLifecycle,
+                unixSignals,
             ]
         ),
         .target(

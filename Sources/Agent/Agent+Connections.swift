@@ -1,4 +1,5 @@
 import AgentCore
+import Logging
 import MeshModel
 import MeshProto
 
@@ -80,7 +81,8 @@ extension Agent {
     private func handle(_ event: ManagementStream.Event) {
         switch event {
         case .state(let state):
-            if state == .connected, core.status.management != .connected { logger.info("management connected") }
+            if state == .connected, !isManagementConnected { logger.info("management connected") }
+            isManagementConnected = state == .connected
             deliver(.management(state))
         case .services(let services):
             guard let signal = services.signal else { return }
