@@ -76,7 +76,7 @@ let package = Package(
             name: "ControlPlane",
             dependencies: [
                 "MapCompiler", "MeshModel", "MeshProto", crypto, grdb, grpcCore, grpcProtobuf, grpcTransport, logging,
-                serviceLifecycle,
+                protobuf, serviceLifecycle, unixSignals,
             ]
         ),
 

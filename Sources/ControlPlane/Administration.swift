@@ -58,7 +58,8 @@ package struct Administration: Sendable {
             usedTimes: 0,
             lastUsedSeconds: nil,
             usageLimit: request.isOneOff ? 1 : Int64(request.usageLimit),
-            isEphemeral: request.isEphemeral)
+            isEphemeral: request.isEphemeral
+        )
         try await store.insert(record)
         return (secret.text, SetupKeySummary(record, atSeconds: now()))
     }

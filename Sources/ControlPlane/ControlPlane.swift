@@ -4,12 +4,13 @@ import Glibc
 package import Logging
 package import MeshModel
 package import MeshProto
-package import ServiceLifecycle
+import ServiceLifecycle
+import UnixSignals
 
 /// The control plane: management and signal on one TCP port, with its state in one data directory.
 package struct ControlPlane: Sendable {
     /// Where it listens; port 0 of the configuration has become a real one.
-    package let endpoint: Endpoint
+    package let endpoint: MeshModel.Endpoint
     /// Where it tells agents to reach it.
     package let publicAddress: HostPort
 
@@ -27,7 +28,11 @@ package struct ControlPlane: Sendable {
         let directory = try DataDirectory(path: configuration.dataDirectory)
         lock = try directory.lock()
         store = try SQLiteStore.open(
-            directory, mayUpgrade: true, domain: configuration.domain, atSeconds: secondsSince1970())
+            directory,
+            mayUpgrade: true,
+            domain: configuration.domain,
+            atSeconds: secondsSince1970()
+        )
         let security = try Self.transportSecurity(configuration.tls)
         let socket = try ListeningSocket(on: configuration.listen)
         endpoint = socket.endpoint
@@ -35,18 +40,22 @@ package struct ControlPlane: Sendable {
         publisher = MapPublisher(store: store, logger: logger)
         ephemeralPeers = EphemeralPeerRemoval(store: store, publisher: publisher, logger: logger)
         let services = ServiceConfiguration(
-            signal: SignalServer(address: publicAddress, usesTLS: configuration.tls != nil))
+            signal: SignalServer(address: publicAddress, usesTLS: configuration.tls != nil)
+        )
         server = GRPCServer(
             transport: .http2NIOPosix(socket: socket, security: security),
             services: [
                 ManagementService(services: services, store: store, publisher: publisher, logger: logger),
                 SignalService(registry: SignalRegistry(), logger: logger),
-            ])
+            ]
+        )
         self.logger = logger
     }
 
-    /// Serves until one of the signals arrives or the task is cancelled; then ends every stream and returns. Call once.
-    package func run(until signals: [UnixSignal] = [.sigterm, .sigint]) async throws {
+    /// Serves until the task is cancelled, or SIGTERM or SIGINT arrives; then ends every stream and returns. Call once.
+    ///
+    /// - Parameter handlesSignals: `false` leaves the process's signals alone, for tests.
+    package func run(handlesSignals: Bool = true) async throws {
         defer { withExtendedLifetime(lock) {} }
         try await store.disconnectAll()
         logger.info("serving", metadata: ["listen": "\(endpoint)", "public-address": "\(publicAddress)"])
@@ -57,8 +66,9 @@ package struct ControlPlane: Sendable {
                 .init(service: publisher, failureTerminationBehavior: .gracefullyShutdownGroup),
                 .init(service: ServerService(server: server), failureTerminationBehavior: .gracefullyShutdownGroup),
             ],
-            gracefulShutdownSignals: signals,
-            logger: logger)
+            gracefulShutdownSignals: handlesSignals ? [.sigterm, .sigint] : [],
+            logger: logger
+        )
         // A client that does not close its connection in time must not keep the service manager waiting.
         configuration.maximumGracefulShutdownDuration = .seconds(10)
         try await ServiceGroup(configuration: configuration).run()
@@ -66,7 +76,7 @@ package struct ControlPlane: Sendable {
     }
 
     /// The address it listens on; for a wildcard this host's name, with a warning, since agents may not resolve it.
-    private static func publicAddress(for endpoint: Endpoint, logger: Logger) -> HostPort {
+    private static func publicAddress(for endpoint: MeshModel.Endpoint, logger: Logger) -> HostPort {
         guard endpoint.address.isUnspecified else {
             return HostPort(host: endpoint.address.description, port: endpoint.port)
         }
@@ -76,7 +86,8 @@ package struct ControlPlane: Sendable {
         let address = HostPort(host: host, port: endpoint.port)
         logger.warning(
             "no --public-address: agents are told to reach signal by this host's own name",
-            metadata: ["public-address": "\(address)"])
+            metadata: ["public-address": "\(address)"]
+        )
         return address
     }
 
@@ -88,12 +99,15 @@ package struct ControlPlane: Sendable {
         for (path, flag) in [(files.certificatePath, "--tls-cert"), (files.privateKeyPath, "--tls-key")] {
             guard access(path, R_OK) == 0 else {
                 throw ServerFailure(
-                    .failure, "cannot read \(path): \(describe(errno: errno)); name a PEM file with \(flag)")
+                    .failure,
+                    "cannot read \(path): \(describe(errno: errno)); name a PEM file with \(flag)"
+                )
             }
         }
         return .tls(
             certificateChain: [.file(path: files.certificatePath, format: .pem)],
-            privateKey: .file(path: files.privateKeyPath, format: .pem))
+            privateKey: .file(path: files.privateKeyPath, format: .pem)
+        )
     }
 }
 
@@ -126,6 +140,7 @@ extension HTTP2ServerTransport.Posix {
                 config.connection.maxGraceTime = .seconds(5)
                 // Rosenpass offers have half a megabyte; 4 MiB is gRPC's usual limit, which clients expect.
                 config.rpc.maxRequestPayloadSize = 4 << 20
-            })
+            }
+        )
     }
 }

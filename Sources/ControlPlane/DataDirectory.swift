@@ -15,7 +15,9 @@ struct DataDirectory: Sendable {
         self.path = path
         if mkdir(path, 0o700) != 0 && errno != EEXIST {
             throw ServerFailure(
-                .failure, "cannot make data directory \(path): \(describe(errno: errno)); choose another with --data-dir")
+                .failure,
+                "cannot make data directory \(path): \(describe(errno: errno)); choose another with --data-dir"
+            )
         }
         var status = stat()
         guard stat(path, &status) == 0 else {
@@ -26,7 +28,9 @@ struct DataDirectory: Sendable {
         }
         guard status.st_mode & 0o002 == 0 else {
             throw ServerFailure(
-                .failure, "everybody may write to data directory \(path); run: chmod 0700 \(path)")
+                .failure,
+                "everybody may write to data directory \(path); run: chmod 0700 \(path)"
+            )
         }
     }
 
@@ -46,7 +50,9 @@ struct DataDirectory: Sendable {
                 throw ServerFailure(.failure, "cannot lock \(lockPath): \(describe(errno: code))")
             }
             throw ServerFailure(
-                .alreadyRunning, "another wgmesh-server serves \(path); stop it first, or choose another --data-dir")
+                .alreadyRunning,
+                "another wgmesh-server serves \(path); stop it first, or choose another --data-dir"
+            )
         }
         return DataDirectoryLock(descriptor: descriptor)
     }

@@ -52,7 +52,10 @@ extension ManagementService {
         } catch let error as RPCError {
             logger.debug(
                 "request refused",
-                metadata: ["method": "\(method)", "peer": "\(call.peer)", "code": "\(error.code)", "reason": "\(error.message)"]
+                metadata: [
+                    "method": "\(method)", "peer": "\(call.peer)", "code": "\(error.code)",
+                    "reason": "\(error.message)",
+                ]
             )
             throw error
         } catch is CancellationError {

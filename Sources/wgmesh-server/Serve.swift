@@ -66,7 +66,8 @@ struct Serve: AsyncParsableCommand {
             listen: endpoint,
             publicAddress: publicAddress,
             tls: try tlsFiles(),
-            domain: domain)
+            domain: domain
+        )
     }
 
     private func tlsFiles() throws -> ServerConfiguration.TLSFiles? {
@@ -81,7 +82,8 @@ struct Serve: AsyncParsableCommand {
     private func logLevel(_ text: String) throws -> Logger.Level {
         guard let level = Logger.Level(rawValue: text) else {
             throw ValidationError(
-                "--log-level \(text) is none of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
+                "--log-level \(text) is none of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))"
+            )
         }
         return level
     }

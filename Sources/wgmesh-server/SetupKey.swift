@@ -59,7 +59,9 @@ struct SetupKey: AsyncParsableCommand {
                         isOneOff: type == .oneOff,
                         lifetime: expires.duration,
                         usageLimit: usageLimit,
-                        isEphemeral: ephemeral))
+                        isEphemeral: ephemeral
+                    )
+                )
             }
             print(try json ? encode(CreatedSetupKey(key: key, setupKey: summary)) : key)
         }

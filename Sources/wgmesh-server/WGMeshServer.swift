@@ -12,7 +12,7 @@ struct WGMeshServer: AsyncParsableCommand {
             Start it with `wgmesh-server serve`, make a key with `wgmesh-server setup-key create`, and join hosts with
             `wgmesh-agent run`. Commands work beside the running server.
 
-            Every option --some-name can be given as the environment variable WGMESH_SERVER_SOME_NAME as well.
+            --data-dir and the options of serve can be given in the environment as well: --tls-cert is WGMESH_SERVER_TLS_CERT.
             """,
         version: "wgmesh-server \(version)",
         subcommands: [Serve.self, SetupKey.self, Peer.self]

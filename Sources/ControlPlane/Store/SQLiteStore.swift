@@ -46,18 +46,23 @@ struct SQLiteStore: Sendable {
             let id = try Int32.fetchOne(database, sql: "PRAGMA application_id")
             guard id == applicationID else {
                 throw ServerFailure(
-                    .databaseDamaged, "\(path) is no wgmesh-server database; move it away, or choose another --data-dir")
+                    .databaseDamaged,
+                    "\(path) is no wgmesh-server database; move it away, or choose another --data-dir"
+                )
             }
             let problem = try String.fetchOne(database, sql: "PRAGMA quick_check(1)")
             guard problem == "ok" else { throw damaged(path, problem ?? "no answer to quick_check") }
             guard try !migrations().hasBeenSuperseded(database) else {
                 throw ServerFailure(
                     .databaseDamaged,
-                    "database \(path) was written by a newer wgmesh-server; install that version, or restore a backup")
+                    "database \(path) was written by a newer wgmesh-server; install that version, or restore a backup"
+                )
             }
             guard try mayUpgrade || migrations().hasCompletedMigrations(database) else {
                 throw ServerFailure(
-                    .failure, "database \(path) is of an older version; start wgmesh-server serve once to upgrade it")
+                    .failure,
+                    "database \(path) is of an older version; start wgmesh-server serve once to upgrade it"
+                )
             }
         }
         let pool = try DatabasePool(path: path, configuration: readWrite)
@@ -110,7 +115,8 @@ struct SQLiteStore: Sendable {
     private static func damaged(_ path: String, _ reason: String) -> ServerFailure {
         ServerFailure(
             .databaseDamaged,
-            "database \(path) is damaged (\(reason)); restore it from a backup, or move it away to start a new mesh")
+            "database \(path) is damaged (\(reason)); restore it from a backup, or move it away to start a new mesh"
+        )
     }
 
     private static func failure(_ path: String, _ error: DatabaseError) -> ServerFailure {
