@@ -31,6 +31,8 @@ extension Agent {
     /// - Returns: `false` when the tunnel shall go down, `nil` when the agent ends.
     private func connectUntilUnwanted() async throws -> Bool? {
         let signalRegistered = Gate()
+        // A gate whose waiter was cancelled is of no more use.
+        servicesKnown = Gate()
         let (outbox, outboxSink) = AsyncStream.makeStream(
             of: SignalStream.Outgoing.self,
             bufferingPolicy: .bufferingNewest(Self.outboxCapacity)

@@ -26,7 +26,7 @@ package actor Agent<Transport: NetlinkTransport> {
     var isManagementConnected = false
     var signalOutbox: AsyncStream<SignalStream.Outgoing>.Continuation?
     /// Opened by the first word of the control plane on where the other services are.
-    let servicesKnown = Gate()
+    var servicesKnown = Gate()
     let wishes: AsyncStream<Bool>
     private let wishSink: AsyncStream<Bool>.Continuation
 
@@ -42,6 +42,7 @@ package actor Agent<Transport: NetlinkTransport> {
     private let passSink: AsyncStream<Void>.Continuation
     private var nextPass: ContinuousClock.Instant?
     private var lastPass: ContinuousClock.Instant
+    private var localAddresses: [IPAddress] = []
 
     private let openSTUN: OpenSTUN
     private var stun: (port: UInt16, sockets: any DatagramPort)?
@@ -223,7 +224,9 @@ package actor Agent<Transport: NetlinkTransport> {
         do throws(NetlinkError) {
             let host = try await HostNetwork(transport: transport).snapshot(linkName: configuration.interfaceName)
             let addresses = LinkMonitor.candidateAddresses(of: host)
-            logger.debug("addresses", metadata: ["count": "\(addresses.count)"])
+            guard addresses != localAddresses else { return }
+            localAddresses = addresses
+            logger.info("addresses of this host", metadata: ["count": "\(addresses.count)"])
             deliver(.localAddresses(addresses))
         } catch {
             logger.warning("cannot list addresses", metadata: ["reason": "\(error)"])

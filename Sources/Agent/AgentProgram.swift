@@ -114,10 +114,12 @@ package enum AgentProgram {
     }
 }
 
-private struct AgentService: Service {
+private struct AgentService: Service, CustomStringConvertible {
     let agent: Agent<NetlinkSocket>
     let events: AsyncStream<NetlinkMonitor.Event>
     let statusServer: StatusServer
+
+    var description: String { "agent" }
 
     func run() async throws {
         do {
