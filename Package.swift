@@ -69,6 +69,7 @@ let package = Package(
             dependencies: [
                 "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
                 "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioPosix, serviceLifecycle,
+                unixSignals,
             ]
         ),
         .target(

@@ -23,9 +23,10 @@ package actor Agent<Transport: NetlinkTransport> {
     var core: AgentCore
     /// Where signal is, as the control plane said last.
     var signalServer: ServerAddress?
+    var isManagementConnected = false
     var signalOutbox: AsyncStream<SignalStream.Outgoing>.Continuation?
     /// Opened by the first word of the control plane on where the other services are.
-    let servicesKnown = Gate()
+    var servicesKnown = Gate()
     let wishes: AsyncStream<Bool>
     private let wishSink: AsyncStream<Bool>.Continuation
 
@@ -41,6 +42,7 @@ package actor Agent<Transport: NetlinkTransport> {
     private let passSink: AsyncStream<Void>.Continuation
     private var nextPass: ContinuousClock.Instant?
     private var lastPass: ContinuousClock.Instant
+    private var localAddresses: [IPAddress] = []
 
     private let openSTUN: OpenSTUN
     private var stun: (port: UInt16, sockets: any DatagramPort)?
@@ -91,7 +93,8 @@ package actor Agent<Transport: NetlinkTransport> {
     /// - Parameter kernelEvents: changes of the host's network.
     /// - Throws: `AgentFailure` if the first login is refused for good.
     package func run(kernelEvents: AsyncStream<NetlinkMonitor.Event>, statusServer: StatusServer) async throws {
-        if !core.status.isEnabled { deliver(.setEnabled(false)) }
+        // What an interrupted `down` left behind goes now.
+        if !status.isEnabled { deliver(.setEnabled(false)) }
         defer { stun?.sockets.close() }
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { try await self.runConnections() }
@@ -177,7 +180,7 @@ package actor Agent<Transport: NetlinkTransport> {
     private static var minimumInterval: Duration { .milliseconds(250) }
 
     private var isSettingUp: Bool {
-        core.status.peers.contains { peer in
+        status.peers.contains { peer in
             switch peer.path {
             case .connecting: true
             case .direct: peer.observed.map { $0.latestHandshakeSeconds == 0 } ?? true
@@ -221,7 +224,9 @@ package actor Agent<Transport: NetlinkTransport> {
         do throws(NetlinkError) {
             let host = try await HostNetwork(transport: transport).snapshot(linkName: configuration.interfaceName)
             let addresses = LinkMonitor.candidateAddresses(of: host)
-            logger.debug("addresses", metadata: ["count": "\(addresses.count)"])
+            guard addresses != localAddresses else { return }
+            localAddresses = addresses
+            logger.info("addresses of this host", metadata: ["count": "\(addresses.count)"])
             deliver(.localAddresses(addresses))
         } catch {
             logger.warning("cannot list addresses", metadata: ["reason": "\(error)"])
@@ -282,12 +287,15 @@ package actor Agent<Transport: NetlinkTransport> {
         return StatusResponse(problem.status, "\(problem)\n")
     }
 
+    private var status: AgentStatus { core.status(nowSeconds: Int64(time(nil))) }
+
     private func report() -> StatusReport {
-        StatusReport(
-            core: core.status,
+        let status = status
+        return StatusReport(
+            core: status,
             management: configuration.management,
             signalServer: signalServer,
-            registrationProblem: core.status.deregistration,
+            registrationProblem: status.deregistration,
             kernelProblem: kernelProblem?.description ?? stunProblem?.description,
             version: programVersion,
             nowSeconds: Int64(time(nil))
@@ -332,7 +340,7 @@ extension AgentCore.Configuration {
             mtuBytes: configuration.mtuBytes,
             routeTable: mainRouteTable,
             routeProtocol: ownRouteProtocol,
-            persistentKeepaliveSeconds: persistentKeepaliveSeconds,
+            persistentKeepaliveSeconds: keepaliveSeconds,
             agentVersion: LoginAttempt.wireVersion
         )
     }
@@ -341,4 +349,4 @@ extension AgentCore.Configuration {
 /// `RT_TABLE_MAIN`.
 private let mainRouteTable: UInt32 = 254
 /// Below the 30 s after which the strictest NATs forget a UDP mapping; wg(8) suggests it, NetBird uses it.
-private let persistentKeepaliveSeconds: UInt16 = 25
+private let keepaliveSeconds: UInt16 = 25
