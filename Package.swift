@@ -16,6 +16,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "wgmesh",
@@ -39,11 +40,8 @@ let package = Package(
     ],
     targets: [
         // 0: C
-        .target(
-            name: "CNetlink",
-            cSettings: [.unsafeFlags(["-I/usr/include/libnl3"])],
-            linkerSettings: [.linkedLibrary("mnl"), .linkedLibrary("nl-genl-3"), .linkedLibrary("nl-3")]
-        ),
+        .systemLibrary(name: "CNL", pkgConfig: "libnl-genl-3.0", providers: [.apt(["libnl-genl-3-dev"])]),
+        .target(name: "CNetlink", dependencies: ["CNL"], linkerSettings: [.linkedLibrary("mnl")]),
         .systemLibrary(name: "CSodium", providers: [.apt(["libsodium-dev"])]),
 
         // 1: words
@@ -71,13 +69,14 @@ let package = Package(
             dependencies: [
                 "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
                 "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioPosix, serviceLifecycle,
+                unixSignals,
             ]
         ),
         .target(
             name: "ControlPlane",
             dependencies: [
                 "MapCompiler", "MeshModel", "MeshProto", crypto, grdb, grpcCore, grpcProtobuf, grpcTransport, logging,
-                serviceLifecycle,
+                protobuf, serviceLifecycle, unixSignals,
             ]
         ),
 

@@ -1,1 +1,3 @@
-print("placeholder")
+import CommandLineSupport
+
+await runCommand(WGMeshServer.self, name: "wgmesh-server")

@@ -1,0 +1,41 @@
+package import MeshModel
+package import MeshProto
+
+/// What `wgmesh-server serve` is told by its flags and environment.
+package struct ServerConfiguration: Sendable {
+    package struct TLSFiles: Sendable {
+        /// PEM: the server's certificate, then those of its issuers.
+        package var certificatePath: String
+        /// PEM.
+        package var privateKeyPath: String
+
+        package init(certificatePath: String, privateKeyPath: String) {
+            self.certificatePath = certificatePath
+            self.privateKeyPath = privateKeyPath
+        }
+    }
+
+    package var dataDirectory: String
+    /// Port 0 lets the kernel choose.
+    package var listen: Endpoint
+    /// Where agents reach this server; `nil`: at the address it listens on.
+    package var publicAddress: HostPort?
+    /// `nil`: plaintext HTTP/2.
+    package var tls: TLSFiles?
+    /// Domain of peer names; `nil`: keep that of the mesh, or the default for a new one.
+    package var domain: String?
+
+    package init(
+        dataDirectory: String,
+        listen: Endpoint,
+        publicAddress: HostPort? = nil,
+        tls: TLSFiles? = nil,
+        domain: String? = nil
+    ) {
+        self.dataDirectory = dataDirectory
+        self.listen = listen
+        self.publicAddress = publicAddress
+        self.tls = tls
+        self.domain = domain
+    }
+}

@@ -1,0 +1,86 @@
+import GRDB
+import MapCompiler
+import MeshModel
+
+extension SQLiteStore {
+    func changeToken() async throws -> Int64 {
+        try await watch.read { try Int64.fetchOne($0, sql: "PRAGMA data_version") ?? 0 }
+    }
+
+    func peer(key: PublicKey) async throws -> PeerRecord? {
+        try await pool.read { try PeerRecord.filter(Column("publicKey") == key.base64).fetchOne($0) }
+    }
+
+    func peers() async throws -> [PeerRecord] {
+        try await pool.read { try PeerRecord.order(Column("name"), Column("id")).fetchAll($0) }
+    }
+
+    func recordLogin(of peerID: String, sshPublicKey: String, atSeconds now: Int64) async throws {
+        try await pool.write { database in
+            guard var peer = try PeerRecord.fetchOne(database, key: peerID) else { return }
+            peer.lastLoginSeconds = now
+            // Other peers' maps carry it, hence the serial.
+            if peer.sshPublicKey != sshPublicKey {
+                peer.sshPublicKey = sshPublicKey
+                try raiseSerial(database)
+            }
+            try peer.update(database)
+        }
+    }
+
+    func update(_ meta: PeerMeta, of peerID: String) async throws {
+        try await pool.write { database in
+            guard var peer = try PeerRecord.fetchOne(database, key: peerID), peer.meta != meta else { return }
+            peer.meta = meta
+            try peer.update(database)
+        }
+    }
+
+    func setConnected(_ isConnected: Bool, peerID: String, atSeconds now: Int64) async throws {
+        try await pool.write { database in
+            try database.execute(
+                sql: "UPDATE peer SET isConnected = ?, lastSeenSeconds = ? WHERE id = ?",
+                arguments: [isConnected, now, peerID]
+            )
+        }
+    }
+
+    func disconnectAll() async throws {
+        try await pool.write { try $0.execute(sql: "UPDATE peer SET isConnected = 0") }
+    }
+
+    func deletePeers(_ ids: [String]) async throws -> Int {
+        try await pool.write { database in
+            let deleted = try PeerRecord.deleteAll(database, keys: ids)
+            if deleted > 0 { try raiseSerial(database) }
+            return deleted
+        }
+    }
+
+    func deletePeer(matching selector: String) async throws -> PeerRecord {
+        try await pool.write { database in
+            let matches =
+                try PeerRecord
+                .filter(
+                    [Column("id"), Column("name"), Column("publicKey")].map { $0 == selector }.joined(operator: .or)
+                )
+                .order(Column("id")).fetchAll(database)
+            let peer = try only(matches, of: selector, id: \.id)
+            try peer.delete(database)
+            try raiseSerial(database)
+            return peer
+        }
+    }
+}
+
+/// One more change that a peer can see. Call it once, in the transaction of the change.
+func raiseSerial(_ database: Database) throws {
+    try database.execute(sql: "UPDATE account SET serial = serial + 1")
+}
+
+/// - Throws: `SelectionError` unless there is exactly one.
+func only<Row>(_ matches: [Row], of selector: String, id: KeyPath<Row, String>) throws(SelectionError) -> Row {
+    guard let first = matches.first else { throw .none(selector) }
+    guard matches.count == 1 else { throw .several(selector, ids: matches.map { $0[keyPath: id] }) }
+    return first
+}
