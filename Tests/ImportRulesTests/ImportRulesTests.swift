@@ -115,8 +115,17 @@ struct ImportRulesTests {
         #expect(SourceFile(path: "AgentCore/X.swift", text: "// " + line).impurities() == [])
     }
 
-    @Test func `names that only begin alike are left alone`() {
-        let text = "handle(input, at: now)\nlet x = y.nowhere\nlet awaited = 1\nTaskless()"
+    @Test func `names that only begin alike and injected generators are left alone`() {
+        let text = """
+            handle(input, at: now)
+            let x = y.nowhere
+            let awaited = 1
+            Taskless()
+            Int.random(in: (0..<4), using: &generator)
+            x.shuffled(
+                using: &generator
+            )
+            """
         #expect(SourceFile(path: "AgentCore/X.swift", text: text).impurities() == [])
     }
 
