@@ -1,4 +1,5 @@
 import MeshModel
+import TestSupport
 import Testing
 
 struct IPAddressTests {
@@ -48,10 +49,12 @@ struct IPAddressTests {
     }
 
     @Test func `every address survives printing and parsing`() throws {
-        var generator = SystemRandomNumberGenerator()
+        var generator = SeededGenerator(seed: 5952)
         for _ in 0..<2000 {
             // Zero bytes are frequent, so that every place of "::" comes up.
-            let bytes = (0..<16).map { _ in Bool.random(using: &generator) ? 0 : UInt8.random(in: 0...255) }
+            let bytes = (0..<16).map { _ in
+                Bool.random(using: &generator) ? 0 : UInt8.random(in: 0...255, using: &generator)
+            }
             for address in [IPAddress(bytes: bytes), IPAddress(bytes: bytes.prefix(4))] {
                 let address = try #require(address)
                 #expect(IPAddress(address.description) == address)
