@@ -37,7 +37,7 @@ extension Agent {
             of: SignalStream.Outgoing.self,
             bufferingPolicy: .bufferingNewest(Self.outboxCapacity)
         )
-        signalOutbox = outboxSink
+        setSignalSink { outboxSink.yield($0) }
         let signal = SignalStream(identity: identity, outbox: outbox, logger: logger)
         let management = ManagementStream(
             server: configuration.management,
@@ -67,7 +67,7 @@ extension Agent {
             }
             return nil
         }
-        signalOutbox = nil
+        setSignalSink(nil)
         deliver(.management(.disconnected(reason: "the tunnel is down")))
         deliver(.signalServer(.disconnected(reason: "the tunnel is down")))
         return wish

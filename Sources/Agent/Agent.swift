@@ -20,11 +20,12 @@ package actor Agent<Transport: NetlinkTransport> {
     let state: StateDirectory
     let logger: Logger
     let clock = ContinuousClock()
-    var core: AgentCore
+    private var core: AgentCore
     /// Where signal is, as the control plane said last.
     var signalServer: ServerAddress?
     var isManagementConnected = false
-    var signalOutbox: AsyncStream<SignalStream.Outgoing>.Continuation?
+    /// Where messages to peers go; `nil` while the tunnel is wanted down.
+    private var signalSink: (@Sendable (SignalStream.Outgoing) -> Void)?
     /// Opened by the first word of the control plane on where the other services are.
     var servicesKnown = Gate()
     let wishes: AsyncStream<Bool>
@@ -109,10 +110,18 @@ package actor Agent<Transport: NetlinkTransport> {
     }
 
     /// Synchronous on purpose: no `await` between a decision and the order of its effects.
-    package func deliver(_ input: AgentCore.Input) {
-        for effect in core.handle(input, at: clock.now) { perform(effect) }
+    ///
+    /// - Parameter now: `nil`: the clock's.
+    package func deliver(_ input: AgentCore.Input, at now: ContinuousClock.Instant? = nil) {
+        for effect in core.handle(input, at: now ?? clock.now) { perform(effect) }
         setAlarm()
     }
+
+    /// When the core wants its next `.tick`; `nil`: nothing is pending.
+    package var deadline: ContinuousClock.Instant? { core.deadline }
+
+    /// - Parameter sink: gets every message to a peer, in order; must not block. `nil`: they are dropped.
+    package func setSignalSink(_ sink: (@Sendable (SignalStream.Outgoing) -> Void)?) { signalSink = sink }
 
     private func perform(_ effect: AgentCore.Effect) {
         switch effect {
@@ -120,7 +129,7 @@ package actor Agent<Transport: NetlinkTransport> {
             desired = Desired(state: state)
             passSink.yield()
         case .signal(let peer, let message):
-            signalOutbox?.yield(SignalStream.Outgoing(to: peer, message))
+            signalSink?(SignalStream.Outgoing(to: peer, message))
         case .send(let datagram):
             send(datagram)
         case .pathChanged(let peer, let path):
