@@ -70,6 +70,7 @@ let package = Package(
             dependencies: [
                 "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
                 "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioPosix, serviceLifecycle,
+                unixSignals,
             ]
         ),
         .target(
@@ -104,7 +105,7 @@ let package = Package(
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "WGKernel", "Routing"],
             path: "Tests/TestSupport"
         ),
-        .testTarget(name: "MeshModelTests", dependencies: ["MeshModel"]),
+        .testTarget(name: "MeshModelTests", dependencies: ["MeshModel", "TestSupport"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["CNetlink", "NetlinkWire", "TestSupport"]),
         .testTarget(
             name: "WGKernelTests",
@@ -118,7 +119,10 @@ let package = Package(
         .testTarget(name: "ICETests", dependencies: ["ICE", "MeshModel", "TestSupport", crypto]),
         .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
         .testTarget(name: "SimulationTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
-        .testTarget(name: "MapCompilerTests", dependencies: ["MapCompiler", "MeshModel", "TestSupport"]),
+        .testTarget(
+            name: "MapCompilerTests",
+            dependencies: ["MapCompiler", "MeshModel", "MeshProto", "TestSupport", protobuf]
+        ),
         .testTarget(name: "MeshProtoTests", dependencies: ["MeshModel", "MeshProto", "TestSupport", protobuf]),
         .testTarget(
             name: "ControlPlaneTests",

@@ -151,7 +151,10 @@ private struct Settings {
             return nil
         }
         guard let key = SetupKey(given.text) else {
-            throw AgentFailure(.setupKeyRefused, "\(given.source): not a setup key; it is a UUID, as the server prints it")
+            throw AgentFailure(
+                .setupKeyRefused,
+                "\(given.source): not a setup key; it is a UUID, as the server prints it"
+            )
         }
         return key
     }
