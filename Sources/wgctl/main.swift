@@ -1,1 +1,3 @@
-print("placeholder")
+import Glibc
+
+if let status = await runVerb(CommandLine.arguments) { exit(status) }
