@@ -137,6 +137,7 @@ let package = Package(
                 "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport", "WGKernel",
             ]
         ),
+        .testTarget(name: "WGCtlTests", dependencies: ["CommandLineSupport", "MeshModel", "wgctl"]),
         .testTarget(name: "ImportRulesTests"),
     ]
 )
