@@ -28,8 +28,9 @@ struct StartTests {
 
     @Test func `the folder is free again after the server has ended`() async throws {
         try await withTemporaryFolder { folder in
-            try await TestMesh.serve(folder) { mesh in
-                #expect(try DataDirectory(path: folder).isServed)
+            try await TestMesh.serve(folder) { _ in
+                let directory = try DataDirectory(path: folder)
+                #expect(directory.isServed)
             }
             #expect(try !DataDirectory(path: folder).isServed)
         }
@@ -47,7 +48,9 @@ struct StartTests {
         try await withTemporaryFolder { folder in
             let listen = try #require(Endpoint("127.0.0.1:0"))
             let tls = ServerConfiguration.TLSFiles(
-                certificatePath: folder + "/cert.pem", privateKeyPath: folder + "/key.pem")
+                certificatePath: folder + "/cert.pem",
+                privateKeyPath: folder + "/key.pem"
+            )
             let error = try startFailure(folder, listen: listen, tls: tls)
             #expect(error?.description.contains(folder + "/cert.pem") == true)
         }
@@ -60,7 +63,9 @@ struct StartTests {
     ) throws -> ServerFailure? {
         do {
             _ = try ControlPlane(
-                ServerConfiguration(dataDirectory: folder, listen: listen, tls: tls), logger: Logger(label: "test"))
+                ServerConfiguration(dataDirectory: folder, listen: listen, tls: tls),
+                logger: Logger(label: "test")
+            )
             return nil
         } catch {
             return error
