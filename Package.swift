@@ -40,11 +40,8 @@ let package = Package(
     ],
     targets: [
         // 0: C
-        .target(
-            name: "CNetlink",
-            cSettings: [.unsafeFlags(["-I/usr/include/libnl3"])],
-            linkerSettings: [.linkedLibrary("mnl"), .linkedLibrary("nl-genl-3"), .linkedLibrary("nl-3")]
-        ),
+        .systemLibrary(name: "CNL", pkgConfig: "libnl-genl-3.0", providers: [.apt(["libnl-genl-3-dev"])]),
+        .target(name: "CNetlink", dependencies: ["CNL"], linkerSettings: [.linkedLibrary("mnl")]),
         .systemLibrary(name: "CSodium", providers: [.apt(["libsodium-dev"])]),
 
         // 1: words
@@ -72,6 +69,7 @@ let package = Package(
             dependencies: [
                 "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
                 "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioPosix, serviceLifecycle,
+                unixSignals,
             ]
         ),
         .target(
@@ -106,7 +104,7 @@ let package = Package(
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "WGKernel", "Routing"],
             path: "Tests/TestSupport"
         ),
-        .testTarget(name: "MeshModelTests", dependencies: ["MeshModel"]),
+        .testTarget(name: "MeshModelTests", dependencies: ["MeshModel", "TestSupport"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["CNetlink", "NetlinkWire", "TestSupport"]),
         .testTarget(
             name: "WGKernelTests",

@@ -1,3 +1,4 @@
+import ICE
 public import MeshModel
 
 /// Every decision of the agent, as a value.
@@ -6,6 +7,52 @@ public import MeshModel
 ///
 /// Drive it: deliver inputs with `handle`, perform the returned effects in order, and deliver `.tick` at `deadline`.
 public struct AgentCore: Sendable {
+    /// What does not change while the agent runs.
+    public struct Configuration: Sendable {
+        public var interfaceName: String
+        /// The owner mark of the link.
+        public var linkAlias: String
+        public var privateKey: PrivateKey
+        public var publicKey: PublicKey
+        /// What the user asked for; 0 lets the kernel choose.
+        public var listenPort: UInt16
+        public var fwmark: UInt32
+        /// Unless the control plane says otherwise.
+        public var mtuBytes: UInt32
+        public var routeTable: UInt32
+        /// The owner mark of routes.
+        public var routeProtocol: UInt8
+        public var persistentKeepaliveSeconds: UInt16
+        /// What peers are told; informational.
+        public var agentVersion: String
+
+        public init(
+            interfaceName: String,
+            linkAlias: String,
+            privateKey: PrivateKey,
+            publicKey: PublicKey,
+            listenPort: UInt16,
+            fwmark: UInt32,
+            mtuBytes: UInt32,
+            routeTable: UInt32,
+            routeProtocol: UInt8,
+            persistentKeepaliveSeconds: UInt16,
+            agentVersion: String
+        ) {
+            self.interfaceName = interfaceName
+            self.linkAlias = linkAlias
+            self.privateKey = privateKey
+            self.publicKey = publicKey
+            self.listenPort = listenPort
+            self.fwmark = fwmark
+            self.mtuBytes = mtuBytes
+            self.routeTable = routeTable
+            self.routeProtocol = routeProtocol
+            self.persistentKeepaliveSeconds = persistentKeepaliveSeconds
+            self.agentVersion = agentVersion
+        }
+    }
+
     public enum Input: Sendable {
         /// A new map from the control plane; the caller has validated it.
         case networkMap(NetworkMap)
@@ -29,14 +76,236 @@ public struct AgentCore: Sendable {
         case tick
     }
 
-    public enum Effect: Sendable {
+    public enum Effect: Hashable, Sendable {
         /// Make the kernel agree with this. The newest wins; level-triggered. `nil`: remove everything of ours.
         case reconcile(DesiredState?)
         /// Seal and send through the signal server, in order.
         case signal(to: PublicKey, SignalMessage)
         /// Send from WireGuard's port.
         case send(Datagram)
+        /// A peer's path changed; for the log, once.
+        case pathChanged(PublicKey, PeerStatus.Path)
         /// Something the core did not act on, and why; for the log, at level debug.
         case ignored(String)
+    }
+
+    let configuration: Configuration
+    var random: RandomSource
+    var isEnabled: Bool
+    var map: NetworkMap?
+    /// Our addresses outlive a map that carries none.
+    var own: SelfConfiguration?
+    var management: ConnectionState = .connecting
+    var signalServer: ConnectionState = .connecting
+    var localAddresses: [IPAddress] = []
+    var listenPort: UInt16 = 0
+    var deregistration: String?
+    var sessions: [PublicKey: PeerSession] = [:]
+    var observed: [PublicKey: PeerObservation] = [:]
+    /// Which session a check belongs to: our username fragment, unique per session.
+    var sessionByUsername: [String: PublicKey] = [:]
+    /// The last state given out, so that equal ones are not given again.
+    var reconciled: DesiredState?
+
+    /// - Parameter isEnabled: the user's persisted wish; see `.setEnabled`.
+    public init(configuration: Configuration, isEnabled: Bool = true, random: some RandomNumberGenerator & Sendable) {
+        self.configuration = configuration
+        self.isEnabled = isEnabled
+        self.random = RandomSource(random)
+    }
+
+    /// When `.tick` is due next; `nil` while nothing is pending.
+    public var deadline: ContinuousClock.Instant? {
+        sessions.values.lazy.compactMap(\.deadline).min()
+    }
+
+    public mutating func handle(_ input: Input, at now: ContinuousClock.Instant) -> [Effect] {
+        switch input {
+        case .networkMap(let newMap):
+            return adopt(newMap, at: now)
+        case .deregistered(let reason):
+            // The tunnel stays: the peers decide whether they still talk to us, and a control plane that is wrong for an
+            // hour (a restored backup, a proxy that answers 403) must not cost anybody the machine.
+            deregistration = reason
+            management = .disconnected(reason: reason)
+            return []
+        case .management(let state):
+            management = state
+            return []
+        case .signalServer(let state):
+            return setSignalServer(state, at: now)
+        case .signal(let peer, let message):
+            return receive(message, from: peer, at: now)
+        case .localAddresses(let addresses):
+            guard addresses != localAddresses else { return [] }
+            localAddresses = addresses
+            return renewLocalCandidates(at: now)
+        case .listenPort(let port):
+            guard port != listenPort else { return [] }
+            if listenPort == 0 { for peer in sessions.keys { sessions[peer]?.offerNow(at: now) } }
+            listenPort = port
+            return renewLocalCandidates(at: now) + tick(at: now)
+        case .datagram(let datagram):
+            return receive(datagram, at: now)
+        case .observed(let observations):
+            observed = observations
+            return []
+        case .setEnabled(let wish):
+            return setEnabled(wish, at: now)
+        case .tick:
+            return tick(at: now)
+        }
+    }
+
+    // MARK: - Maps
+
+    /// Takes a map unless it is older than the one in force. An equal serial is applied: many changes do not raise it.
+    private mutating func adopt(_ newMap: NetworkMap, at now: ContinuousClock.Instant) -> [Effect] {
+        if let map, newMap.serial < map.serial {
+            return [.ignored("map \(newMap.serial) is older than map \(map.serial)")]
+        }
+        map = newMap
+        deregistration = nil
+        own = newMap.own ?? own
+        return openSessions(at: now) + reconcileIfChanged()
+    }
+
+    /// Opens a session for each peer of the map that has none and closes those of peers that left.
+    private mutating func openSessions(at now: ContinuousClock.Instant) -> [Effect] {
+        guard isEnabled, let map else { return closeSessions(except: []) }
+        let peers = map.peers.filter { $0.publicKey != configuration.publicKey }
+        var effects = closeSessions(except: Set(peers.map(\.publicKey)))
+        for peer in peers where sessions[peer.publicKey] == nil {
+            let session = PeerSession(
+                peer: peer.publicKey,
+                isController: configuration.publicKey.isController(over: peer.publicKey),
+                agentVersion: configuration.agentVersion,
+                at: now,
+                random: &random
+            )
+            sessionByUsername[session.credentials.usernameFragment] = peer.publicKey
+            sessions[peer.publicKey] = session
+            effects += drive(peer.publicKey) { session, context, random in
+                session.renewLocalCandidates(context, at: now, random: &random)
+            }
+        }
+        return effects + tick(at: now)
+    }
+
+    private mutating func closeSessions(except kept: Set<PublicKey>) -> [Effect] {
+        for peer in sessions.keys where !kept.contains(peer) { sessions[peer] = nil }
+        sessionByUsername = sessionByUsername.filter { sessions[$0.value] != nil }
+        observed = observed.filter { kept.contains($0.key) }
+        return []
+    }
+
+    private mutating func setEnabled(_ wish: Bool, at now: ContinuousClock.Instant) -> [Effect] {
+        isEnabled = wish
+        if !wish {
+            // Said even if it was so before: what an interrupted `down` left behind goes now.
+            reconciled = nil
+            return closeSessions(except: []) + [.reconcile(nil)]
+        }
+        return openSessions(at: now) + reconcileIfChanged()
+    }
+
+    // MARK: - Sessions
+
+    private mutating func receive(
+        _ message: SignalMessage,
+        from peer: PublicKey,
+        at now: ContinuousClock.Instant
+    ) -> [Effect] {
+        if case .heartbeat = message { return [] }
+        guard sessions[peer] != nil else { return [.ignored("signal message from \(peer), which is not in the map")] }
+        return drive(peer) { session, context, random in
+            session.receive(message, context, at: now, random: &random)
+        } + reconcileIfChanged()
+    }
+
+    /// Hands a STUN message to the session it names: by username for a check, by transaction for an answer.
+    private mutating func receive(_ datagram: Datagram, at now: ContinuousClock.Instant) -> [Effect] {
+        let message: STUNMessage
+        do {
+            message = try STUNMessage(datagram: datagram.bytes)
+        } catch {
+            return [.ignored("datagram from \(datagram.remote): \(error)")]
+        }
+        if let own,
+            own.address.contains(datagram.remote.address) || own.addressV6?.contains(datagram.remote.address) == true
+        {
+            return [.ignored("STUN from inside the overlay: a tunnel inside the tunnel is refused")]
+        }
+        guard let peer = recipient(of: message) else { return [.ignored("STUN message for no session of ours")] }
+        return drive(peer) { session, context, random in
+            session.receive(message, datagram, context, at: now, random: &random)
+        } + reconcileIfChanged()
+    }
+
+    private func recipient(of message: STUNMessage) -> PublicKey? {
+        if message.kind == .bindingRequest || message.kind == .bindingIndication {
+            guard let username = message.username, let colon = username.firstIndex(of: ":") else { return nil }
+            return sessionByUsername[String(username[..<colon])]
+        }
+        return sessions.first { $0.value.isWaiting(for: message.transactionID) }?.key
+    }
+
+    private mutating func setSignalServer(_ state: ConnectionState, at now: ContinuousClock.Instant) -> [Effect] {
+        let wasConnected = signalServer == .connected
+        signalServer = state
+        guard state == .connected, !wasConnected else { return [] }
+        for peer in sessions.keys { sessions[peer]?.retrySoon(at: now, random: &random) }
+        return tick(at: now)
+    }
+
+    private mutating func renewLocalCandidates(at now: ContinuousClock.Instant) -> [Effect] {
+        var effects: [Effect] = []
+        for peer in sessions.keys.sorted() {
+            effects += drive(peer) { session, context, random in
+                session.renewLocalCandidates(context, at: now, random: &random)
+            }
+        }
+        return effects + reconcileIfChanged()
+    }
+
+    private mutating func tick(at now: ContinuousClock.Instant) -> [Effect] {
+        let due = sessions.filter { $0.value.deadline.map { $0 <= now } ?? false }.keys.sorted()
+        var effects: [Effect] = []
+        for peer in due {
+            effects += drive(peer) { session, context, random in session.tick(context, at: now, random: &random) }
+        }
+        return effects + (due.isEmpty ? [] : reconcileIfChanged())
+    }
+
+    /// Runs one step of a session and turns what it wants into effects of the agent.
+    private mutating func drive(
+        _ peer: PublicKey,
+        _ step: (inout PeerSession, PeerSession.Context, inout RandomSource) -> [PeerSession.Effect]
+    ) -> [Effect] {
+        guard var session = sessions[peer] else { return [] }
+        let context = PeerSession.Context(
+            localAddresses: localAddresses,
+            listenPort: listenPort,
+            isSignalConnected: signalServer == .connected
+        )
+        let before = session.path
+        let wanted = step(&session, context, &random)
+        sessions[peer] = session
+        var effects: [Effect] = wanted.map { effect in
+            switch effect {
+            case .signal(let message): .signal(to: peer, message)
+            case .send(let datagram): .send(datagram)
+            case .ignored(let reason): .ignored("\(peer): \(reason)")
+            }
+        }
+        if session.path != before { effects.append(.pathChanged(peer, session.path)) }
+        return effects
+    }
+
+    private mutating func reconcileIfChanged() -> [Effect] {
+        let desired = desiredState
+        guard desired != reconciled else { return [] }
+        reconciled = desired
+        return [.reconcile(desired)]
     }
 }

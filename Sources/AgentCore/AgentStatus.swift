@@ -10,6 +10,8 @@ public enum ConnectionState: Hashable, Sendable {
 /// What `wgctl status` shows: a snapshot of everything the core knows.
 public struct AgentStatus: Hashable, Sendable {
     public var isEnabled: Bool
+    /// Why the control plane does not know this agent any more; `nil`: it does.
+    public var deregistration: String?
     /// `nil` until the control plane has said so.
     public var own: SelfConfiguration?
     public var publicKey: PublicKey
@@ -32,7 +34,12 @@ public struct PeerStatus: Hashable, Sendable {
         /// Candidates are being tried.
         case connecting
         /// The pair that carries the traffic.
-        case direct(local: Endpoint, localKind: RemoteCandidate.Kind, remote: Endpoint, remoteKind: RemoteCandidate.Kind)
+        case direct(
+            local: Endpoint,
+            localKind: RemoteCandidate.Kind,
+            remote: Endpoint,
+            remoteKind: RemoteCandidate.Kind
+        )
         /// ICE says nothing, yet the kernel's session is alive at this endpoint.
         case kernelSession(Endpoint)
     }

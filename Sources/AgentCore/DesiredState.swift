@@ -1,4 +1,5 @@
 public import MeshModel
+import Routing
 
 /// What the kernel should hold: one value, compared with what it does hold.
 public struct DesiredState: Hashable, Sendable {
@@ -9,4 +10,89 @@ public struct DesiredState: Hashable, Sendable {
         self.host = host
         self.device = device
     }
+}
+
+extension AgentCore {
+    /// The projection of map, sessions and the user's wish; `nil` while there is nothing we should hold.
+    ///
+    /// Before the first map nothing is desired, and nothing is taken away either: `reconcile` is not asked for.
+    var desiredState: DesiredState? {
+        guard isEnabled, let map, let own else { return nil }
+        return DesiredState(host: host(own, routes(of: map)), device: device(map))
+    }
+
+    private func host(_ own: SelfConfiguration, _ routes: [IPPrefix: NetworkRoute]) -> HostConfiguration {
+        let addresses = [own.address, own.addressV6].compactMap { $0 }
+        let overlays = addresses.map { routeConfiguration(to: $0.network, metric: 0) }
+        let routed = routes.keys.map { routeConfiguration(to: $0, metric: Self.routedMetric) }
+        return HostConfiguration(
+            link: LinkConfiguration(
+                name: configuration.interfaceName,
+                alias: configuration.linkAlias,
+                mtuBytes: own.mtuBytes.map { UInt32(clamping: $0) } ?? configuration.mtuBytes
+            ),
+            addresses: Set(addresses),
+            routes: Set(overlays + routed)
+        )
+    }
+
+    private func device(_ map: NetworkMap) -> DeviceConfiguration {
+        var routed: [PublicKey: Set<IPPrefix>] = [:]
+        for (prefix, route) in routes(of: map) { routed[route.routingPeer, default: []].insert(prefix) }
+        var peers: [PublicKey: PeerConfiguration] = [:]
+        var owned: Set<IPPrefix> = []
+        for peer in map.peers where peer.publicKey != configuration.publicKey {
+            let wanted = Set(peer.allowedIPs).union(routed[peer.publicKey] ?? [])
+            // Two peers that claim one prefix would take it from each other for ever; the first of the map keeps it.
+            let allowed = wanted.subtracting(owned)
+            owned.formUnion(allowed)
+            peers[peer.publicKey] = PeerConfiguration(
+                publicKey: peer.publicKey,
+                endpoint: sessions[peer.publicKey]?.endpoint,
+                allowedIPs: allowed,
+                persistentKeepaliveSeconds: configuration.persistentKeepaliveSeconds
+            )
+        }
+        return DeviceConfiguration(
+            privateKey: configuration.privateKey,
+            listenPort: configuration.listenPort,
+            fwmark: configuration.fwmark,
+            peers: peers
+        )
+    }
+
+    /// The route that carries each prefix: the best of those whose routing peer is in the map.
+    ///
+    /// Default routes (exit nodes) are left out, since they need policy routing to be safe; so are prefixes that would
+    /// hide the overlay or can never be routed.
+    private func routes(of map: NetworkMap) -> [IPPrefix: NetworkRoute] {
+        let peers = Set(map.peers.map(\.publicKey))
+        var byPrefix: [IPPrefix: [NetworkRoute]] = [:]
+        for route in map.routes {
+            guard let prefix = route.prefix?.network, isRoutable(prefix), peers.contains(route.routingPeer) else {
+                continue
+            }
+            byPrefix[prefix, default: []].append(route)
+        }
+        return byPrefix.compactMapValues { select(among: $0) }
+    }
+
+    private func isRoutable(_ prefix: IPPrefix) -> Bool {
+        let overlays = [own?.address.network, own?.addressV6?.network].compactMap { $0 }
+        let address = prefix.address
+        return prefix.length > 0 && !address.isLoopback && !address.isLinkLocal && !address.isMulticast
+            && !address.isUnspecified && !overlays.contains { $0.overlaps(prefix) }
+    }
+
+    private func routeConfiguration(to destination: IPPrefix, metric: UInt32) -> RouteConfiguration {
+        RouteConfiguration(
+            destination: destination,
+            table: configuration.routeTable,
+            metric: metric,
+            routeProtocol: configuration.routeProtocol
+        )
+    }
+
+    /// Below any route the host has of its own to the same prefix, so that a map never cuts a host off its own LAN.
+    private static let routedMetric: UInt32 = 4096
 }

@@ -22,6 +22,7 @@ struct GoldenMapTests {
         "22-disconnected-ephemeral": "a route",
         "23-ssh": "protocol netbird-ssh and SSH authorization",
         "30-sso-login-expiration": "expired logins",
+        "32-sequence-affected-peers": "the SSH server of a peer",
     ]
 
     static let folders: [String] = {

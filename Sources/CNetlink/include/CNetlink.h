@@ -1,4 +1,65 @@
 #ifndef CNETLINK_H
 #define CNETLINK_H
+
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/genetlink.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/wireguard.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "CNetlinkRawUDP.h"
+
+/* Each allowed IP may carry flags since kernel 6.16; Debian 12's header is older. An older kernel rejects them. */
+enum {
+    CNETLINK_WGALLOWEDIP_A_FLAGS = 4,
+    CNETLINK_WGALLOWEDIP_F_REMOVE_ME = 1,
+};
+
+/* linux/if.h collides with glibc's net/if.h, so the flag is given here under our own prefix. */
+enum { CNETLINK_IFF_UP = 0x1, CNETLINK_IFF_LOOPBACK = 0x8 };
+
+/* linux/socket.h has the kernel's own numbers; AF_* of glibc are macros in a header of another module. */
+enum { CNETLINK_AF_UNSPEC = 0, CNETLINK_AF_INET = 2, CNETLINK_AF_INET6 = 10 };
+
+/* One netlink socket of libmnl. */
+typedef struct CNetlink_Socket CNetlink_Socket;
+
+/* Opens and binds a socket with NETLINK_EXT_ACK (errors with text) and NETLINK_GET_STRICT_CHK (dumps that honour
+ * filters; kernel 4.20), and gives receiving a time limit, so that a lost reply is an error and not a hang.
+ * Returns NULL with the errno in *error. */
+CNetlink_Socket *CNetlink_open(int bus, int receiveTimeoutSeconds, int *error);
+void CNetlink_close(CNetlink_Socket *socket);
+
+/* Sends one message. Returns 0 or an errno. */
+int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count);
+
+/* Size in bytes of the next datagram, which stays queued, or a negative errno. */
+ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count);
+
+/* Receives one datagram that the kernel itself sent. Returns its size or a negative errno; a datagram of another process
+ * is -ESRCH, one larger than the buffer -ENOSPC. */
+ptrdiff_t CNetlink_receive(CNetlink_Socket *socket, void *buffer, size_t count);
+
+/* A non-blocking descriptor that receives the events of the multicast groups (RTNLGRP_*), or a negative errno. */
+int CNetlink_openMonitor(int bus, const uint32_t *groups, size_t count);
+/* As CNetlink_receive; -EAGAIN: nothing is queued, -ENOBUFS: events were lost. */
+ptrdiff_t CNetlink_receiveEvent(int fileDescriptor, void *buffer, size_t count);
+void CNetlink_closeMonitor(int fileDescriptor);
+
+/* Message type of a generic netlink family, resolved by libnl-genl-3, or a negative errno; -ENOENT: the kernel has no such
+ * family, even after it tried to load the module. */
+int CNetlink_resolveFamily(const char *name);
+
+/* Number of a family's multicast group, resolved by libnl-genl-3, or a negative errno. */
+int CNetlink_resolveGroup(const char *family, const char *group);
+
+/* The text of an errno. A shim because strerror is not thread-safe and Swift cannot see strerrordesc_np (_GNU_SOURCE);
+ * NULL for a number that is none. */
+const char *CNetlink_errorText(int error);
+
 #endif

@@ -1,0 +1,174 @@
+import Glibc
+package import Logging
+import MeshModel
+
+/// Everything the user may set, as given on the command line; `nil`: not given there.
+package struct AgentFlags: Sendable {
+    package var managementURL: String?
+    package var setupKey: String?
+    package var setupKeyFile: String?
+    package var interface: String?
+    package var listenPort: String?
+    package var stateDirectory: String?
+    package var socket: String?
+    package var instance: String?
+    package var hostname: String?
+    package var mtuBytes: String?
+    package var fwmark: String?
+    package var logLevel: String?
+
+    package init() {}
+}
+
+/// What the agent runs with: command line before environment (`WGMESH_*`) before defaults, validated once.
+package struct AgentConfiguration: Sendable {
+    package var management: ServerAddress
+    /// `nil`: none given; an agent that is registered needs none.
+    package var setupKey: SetupKey?
+    package var interfaceName: String
+    /// The owner mark on our link.
+    package var linkAlias: String
+    /// UDP; 0 lets the kernel choose.
+    package var listenPort: UInt16
+    package var stateDirectory: String
+    package var socketPath: String
+    package var hostname: String
+    package var mtuBytes: UInt32
+    package var fwmark: UInt32
+    package var logLevel: Logger.Level
+
+    /// 1280: fits every path that carries IPv6, tunnels inside tunnels included; NetBird's default too.
+    package static let defaultMTUBytes: UInt32 = 1280
+    /// WireGuard's customary port.
+    package static let defaultListenPort: UInt16 = 51820
+    /// Spells "wgm" on a telephone keypad (946) after a digit of our own; differs from NetBird's 0x1BD00 and stays
+    /// clear of Tailscale's 0x80000/0xff0000 bits.
+    package static let defaultFwmark: UInt32 = 0x7946
+    package static let defaultInterface = "wgm0"
+    package static let stateRoot = "/var/lib/wgmesh"
+    package static let runRoot = "/run/wgmesh"
+
+    /// - Parameters:
+    ///   - environment: the process's; only `WGMESH_*` names are read.
+    ///   - hostname: the operating system's name of this host.
+    ///   - readFile: the text of a small file, or the reason why not.
+    /// - Throws: `AgentFailure` with `.usage` (`.setupKeyRefused` for the key), naming the setting and its source.
+    package init(
+        flags: AgentFlags,
+        environment: [String: String],
+        hostname: String,
+        readFile: (String) throws(AgentFailure) -> String
+    ) throws(AgentFailure) {
+        let settings = Settings(environment: environment)
+        let instance = try settings.instance(flags.instance)
+        guard let url = settings.text(flags.managementURL, "management-url") else {
+            throw AgentFailure(.usage, "no management URL: give --management-url or WGMESH_MANAGEMENT_URL")
+        }
+        management = try url.parsed("http://HOST:PORT or https://HOST[:PORT]", ServerAddress.init(url:))
+        setupKey = try settings.setupKey(flags: flags, readFile: readFile)
+        interfaceName = try settings.interfaceName(flags.interface)
+        linkAlias = instance.map { "wgmesh:\($0)" } ?? "wgmesh"
+        listenPort =
+            try settings.text(flags.listenPort, "listen-port")?.parsed("a UDP port, 0 to 65535") { UInt16($0) }
+            ?? Self.defaultListenPort
+        stateDirectory =
+            try settings.text(flags.stateDirectory, "state-dir")?.parsed("an absolute path", absolutePath)
+            ?? Self.stateRoot + (instance.map { "/\($0)" } ?? "")
+        socketPath =
+            try settings.text(flags.socket, "socket")?.parsed("an absolute path of at most 107 bytes", socketPathText)
+            ?? "\(Self.runRoot)/\(instance ?? "agent").sock"
+        self.hostname =
+            try settings.text(flags.hostname, "hostname")?.parsed("1 to 253 bytes without spaces", hostnameText)
+            ?? hostname
+        mtuBytes =
+            try settings.text(flags.mtuBytes, "mtu")?.parsed("a number from 1280 to 9000") { text in
+                UInt32(text).flatMap { (1280...9000).contains($0) ? $0 : nil }
+            } ?? Self.defaultMTUBytes
+        fwmark =
+            try settings.text(flags.fwmark, "fwmark")?.parsed("0x0 to 0xffffffff, or decimal", markNumber)
+            ?? Self.defaultFwmark
+        logLevel =
+            try settings.text(flags.logLevel, "log-level")?
+            .parsed("trace, debug, info, notice, warning or error", Logger.Level.init(rawValue:)) ?? .info
+    }
+}
+
+/// One setting's text and the name of its source, for errors.
+private struct Setting {
+    var text: String
+    /// `--listen-port` or `WGMESH_LISTEN_PORT`.
+    var source: String
+
+    func parsed<Value>(_ expected: String, _ parse: (String) -> Value?) throws(AgentFailure) -> Value {
+        guard let value = parse(text) else {
+            throw AgentFailure(.usage, "\(source): \"\(text)\" is not \(expected)")
+        }
+        return value
+    }
+}
+
+private struct Settings {
+    var environment: [String: String]
+
+    /// The flag if given, else the environment variable of the same name if it is not empty.
+    func text(_ flag: String?, _ name: String) -> Setting? {
+        if let flag { return Setting(text: flag, source: "--\(name)") }
+        let variable = "WGMESH_" + name.uppercased().replacing("-", with: "_")
+        guard let value = environment[variable], !value.isEmpty else { return nil }
+        return Setting(text: value, source: variable)
+    }
+
+    func instance(_ flag: String?) throws(AgentFailure) -> String? {
+        try text(flag, "instance")?.parsed("1 to 32 characters of a-z, 0-9 and -") { text in
+            let isPlain = text.utf8.allSatisfy { byte in
+                (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2d
+            }
+            return isPlain && (1...32).contains(text.utf8.count) ? text : nil
+        }
+    }
+
+    func interfaceName(_ flag: String?) throws(AgentFailure) -> String {
+        try text(flag, "interface")?.parsed("an interface name: 1 to 15 bytes, no spaces, slashes or colons") { text in
+            let isAllowed = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != 0x2f && $0 != 0x3a }
+            return isAllowed && (1...15).contains(text.utf8.count) && text != "." && text != ".." ? text : nil
+        } ?? AgentConfiguration.defaultInterface
+    }
+
+    /// Flag, file flag, variable, file variable: the first that is given. The key itself never stands in an error.
+    func setupKey(
+        flags: AgentFlags,
+        readFile: (String) throws(AgentFailure) -> String
+    ) throws(AgentFailure) -> SetupKey? {
+        if flags.setupKey != nil, flags.setupKeyFile != nil {
+            throw AgentFailure(.usage, "--setup-key and --setup-key-file exclude each other: give one")
+        }
+        let given: Setting
+        if flags.setupKeyFile == nil, let direct = text(flags.setupKey, "setup-key") {
+            given = direct
+        } else if let file = text(flags.setupKeyFile, "setup-key-file") {
+            given = Setting(text: try readFile(file.text), source: file.text)
+        } else {
+            return nil
+        }
+        guard let key = SetupKey(given.text) else {
+            throw AgentFailure(.setupKeyRefused, "\(given.source): not a setup key; it is a UUID, as the server prints it")
+        }
+        return key
+    }
+}
+
+private func absolutePath(_ text: String) -> String? {
+    guard text.hasPrefix("/"), !text.utf8.contains(0) else { return nil }
+    return text.count > 1 && text.hasSuffix("/") ? String(text.dropLast()) : text
+}
+
+/// `sun_path` holds 108 bytes with its terminator (unix(7)).
+private func socketPathText(_ text: String) -> String? { text.utf8.count <= 107 ? absolutePath(text) : nil }
+
+private func hostnameText(_ text: String) -> String? {
+    (1...253).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f } ? text : nil
+}
+
+private func markNumber(_ text: String) -> UInt32? {
+    text.hasPrefix("0x") ? UInt32(text.dropFirst(2), radix: 16) : UInt32(text)
+}

@@ -1,0 +1,86 @@
+import AgentCore
+import MeshModel
+
+extension StatusReport {
+    /// For people: a block per peer, then the summary, then what is wrong.
+    package var text: String {
+        var lines: [String] = []
+        if !core.peers.isEmpty {
+            lines.append("Peers detail:")
+            for peer in core.peers { lines += block(peer) + [""] }
+        }
+        lines += [
+            "Agent version: \(version)",
+            "Management: \(word(core.management)) (\(management))",
+            "Signal: \(word(core.signalServer))" + (signalServer.map { " (\($0))" } ?? ""),
+            "FQDN: \(core.own?.fqdn ?? "-")",
+            "Overlay IP: \(core.own.map { "\($0.address)" } ?? "-")",
+        ]
+        if let v6 = core.own?.addressV6 { lines.append("Overlay IPv6: \(v6)") }
+        lines += [
+            "Public key: \(core.publicKey)",
+            "Interface: \(core.interfaceName) (kernel)",
+            "WireGuard port: \(core.listenPort == 0 ? "-" : "\(core.listenPort)")",
+            "Tunnel: \(core.isEnabled ? "up" : "down (by wgctl down)")",
+            "Map serial: \(core.mapSerial.map { "\($0)" } ?? "-")",
+            "Peers count: \(connectedPeers)/\(core.peers.count) Connected",
+        ]
+        lines += problems.map { "Problem: \($0)" }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func block(_ peer: PeerStatus) -> [String] {
+        var kinds = "-/-"
+        var endpoints = "-/-"
+        switch peer.path {
+        case .direct(let local, let localKind, let remote, let remoteKind):
+            kinds = "\(localKind.rawValue)/\(remoteKind.rawValue)"
+            endpoints = "\(local)/\(remote)"
+        case .kernelSession(let remote): endpoints = "-/\(remote)"
+        case .idle, .connecting: break
+        }
+        var lines = [
+            " \(peer.fqdn):",
+            "  Overlay IPs: \(peer.allowedIPs.map { "\($0)" }.joined(separator: ", "))",
+            "  Public key: \(peer.publicKey)",
+            "  Status: \(peer.statusWord)",
+            "  Connection type: \(peer.isConnected ? "P2P" : "-")",
+            "  ICE candidate (Local/Remote): \(kinds)",
+            "  ICE candidate endpoints (Local/Remote): \(endpoints)",
+            "  Kernel endpoint: \(peer.observed?.endpoint.map { "\($0)" } ?? "-")",
+            "  Last WireGuard handshake: \(ago(peer.observed?.latestHandshakeSeconds ?? 0))",
+            "  Transfer status (received/sent): "
+                + "\(size(peer.observed?.receivedBytes ?? 0))/\(size(peer.observed?.sentBytes ?? 0))",
+            "  Latency: \(peer.roundTrip.map { "\(nanoseconds($0) / 1000) us" } ?? "-")",
+            "  Agent version: \(peer.agentVersion.isEmpty ? "-" : peer.agentVersion)",
+        ]
+        if let error = peer.lastError { lines.append("  Last error: \(error)") }
+        return lines
+    }
+
+    /// - Parameter seconds: since 1970; 0: never.
+    private func ago(_ seconds: Int64) -> String {
+        guard seconds > 0 else { return "-" }
+        let age = nowSeconds - seconds
+        guard age > 0 else { return "now" }
+        let (minutes, rest) = (age / 60, age % 60)
+        return minutes == 0 ? "\(rest) seconds ago" : "\(minutes) minutes, \(rest) seconds ago"
+    }
+
+    /// IEC units, one decimal.
+    private func size(_ bytes: UInt64) -> String {
+        guard bytes >= 1024 else { return "\(bytes) B" }
+        var value = Double(bytes) / 1024
+        var units = ["KiB", "MiB", "GiB", "TiB"][...]
+        while value >= 1024, units.count > 1 {
+            value /= 1024
+            units = units.dropFirst()
+        }
+        let tenths = Int64((value * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10) \(units[units.startIndex])"
+    }
+}
+
+func nanoseconds(_ duration: Duration) -> Int64 {
+    duration.components.seconds * 1_000_000_000 + duration.components.attoseconds / 1_000_000_000
+}

@@ -1,0 +1,91 @@
+package import AgentCore
+package import MeshModel
+
+/// Everything `wgctl status` shows, and how: a snapshot, formatted without clock or system calls.
+package struct StatusReport: Sendable {
+    package var core: AgentStatus
+    package var management: ServerAddress
+    /// `nil` until the control plane has named it.
+    package var signalServer: ServerAddress?
+    /// Why the agent has no valid registration; `nil`: it has one, or has not asked yet.
+    package var registrationProblem: String?
+    /// Why the kernel does not hold what it should; `nil`: it does.
+    package var kernelProblem: String?
+    /// Version of this program.
+    package var version: String
+    /// Seconds since 1970, for "ago" texts.
+    package var nowSeconds: Int64
+
+    package init(
+        core: AgentStatus,
+        management: ServerAddress,
+        signalServer: ServerAddress?,
+        registrationProblem: String?,
+        kernelProblem: String?,
+        version: String,
+        nowSeconds: Int64
+    ) {
+        self.core = core
+        self.management = management
+        self.signalServer = signalServer
+        self.registrationProblem = registrationProblem
+        self.kernelProblem = kernelProblem
+        self.version = version
+        self.nowSeconds = nowSeconds
+    }
+
+    /// `.notLoggedIn`, `.degraded` while something is missing, else `.success`. A tunnel that is down by wish is no fault.
+    package var exitStatus: ExitStatus {
+        if registrationProblem != nil { return .notLoggedIn }
+        return problems.isEmpty ? .success : .degraded
+    }
+
+    /// What is not as it should be, one line each, most fundamental first.
+    package var problems: [String] {
+        if let registrationProblem { return ["not logged in: \(registrationProblem)"] }
+        var lines: [String] = []
+        if let kernelProblem { lines.append("kernel: \(kernelProblem)") }
+        guard core.isEnabled else { return lines }
+        if core.management != .connected { lines.append("management: \(word(core.management))") }
+        if core.signalServer != .connected { lines.append("signal: \(word(core.signalServer))") }
+        for peer in core.peers where !peer.isConnected {
+            lines.append("peer \(peer.fqdn): no path" + (peer.lastError.map { " (\($0))" } ?? ""))
+        }
+        return lines
+    }
+
+    /// One of NetBird's words: `Idle`, `Connecting`, `Connected`, `NeedsLogin`. Source: spec/agent/cli-and-status.md 2.3.
+    var daemonStatus: String {
+        if registrationProblem != nil { return "NeedsLogin" }
+        guard core.isEnabled else { return "Idle" }
+        return core.management == .connected && core.signalServer == .connected ? "Connected" : "Connecting"
+    }
+
+    var connectedPeers: Int { core.peers.count(where: \.isConnected) }
+}
+
+extension PeerStatus {
+    /// Whether traffic has a way to this peer.
+    var isConnected: Bool {
+        switch path {
+        case .direct, .kernelSession: true
+        case .idle, .connecting: false
+        }
+    }
+
+    var statusWord: String {
+        switch path {
+        case .idle: "Idle"
+        case .connecting: "Connecting"
+        case .direct, .kernelSession: "Connected"
+        }
+    }
+}
+
+func word(_ state: ConnectionState) -> String {
+    switch state {
+    case .connected: "Connected"
+    case .connecting: "Connecting"
+    case .disconnected(let reason): reason.isEmpty ? "Disconnected" : "Disconnected, reason: \(reason)"
+    }
+}

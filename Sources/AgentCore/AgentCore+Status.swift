@@ -1,0 +1,55 @@
+import ICE
+import MeshModel
+
+extension AgentCore {
+    /// Everything the core knows, for `wgctl status`.
+    ///
+    /// - Parameter nowSeconds: seconds since 1970, to tell whether a kernel session is still alive.
+    public func status(nowSeconds: Int64) -> AgentStatus {
+        let peers = (map?.peers ?? []).filter { $0.publicKey != configuration.publicKey }
+        return AgentStatus(
+            isEnabled: isEnabled,
+            deregistration: deregistration,
+            own: own,
+            publicKey: configuration.publicKey,
+            interfaceName: configuration.interfaceName,
+            listenPort: listenPort,
+            management: management,
+            signalServer: signalServer,
+            mapSerial: map?.serial,
+            peers: peers.map { status(of: $0, nowSeconds: nowSeconds) }.sorted {
+                ($0.allowedIPs.first.map { "\($0)" } ?? "", $0.publicKey)
+                    < ($1.allowedIPs.first.map { "\($0)" } ?? "", $1.publicKey)
+            }
+        )
+    }
+
+    private func status(of peer: RemotePeer, nowSeconds: Int64) -> PeerStatus {
+        let session = sessions[peer.publicKey]
+        let observation = observed[peer.publicKey]
+        return PeerStatus(
+            publicKey: peer.publicKey,
+            fqdn: peer.fqdn,
+            agentVersion: peer.agentVersion,
+            allowedIPs: peer.allowedIPs,
+            path: path(session, observation, nowSeconds: nowSeconds),
+            roundTrip: session?.ice?.selectedPair?.roundTrip,
+            observed: observation,
+            lastError: session?.lastError
+        )
+    }
+
+    private func path(_ session: PeerSession?, _ observed: PeerObservation?, nowSeconds: Int64) -> PeerStatus.Path {
+        let path = session?.path ?? .idle
+        if case .direct = path { return path }
+        guard let observed, let endpoint = observed.endpoint, observed.latestHandshakeSeconds > 0,
+            nowSeconds - observed.latestHandshakeSeconds < Self.rejectAfterTimeSeconds
+        else { return path }
+        return .kernelSession(endpoint)
+    }
+
+    /// How long the kernel keeps a session without a new handshake.
+    ///
+    /// Source: WireGuard whitepaper, section 6.1, `Reject-After-Time`.
+    private static let rejectAfterTimeSeconds: Int64 = 180
+}

@@ -1,0 +1,266 @@
+import ICE
+import MeshModel
+
+/// The agent's relation to one peer: who offers when, which ICE session is in force, which endpoint WireGuard gets.
+///
+/// Pure, like `AgentCore`, which owns one per peer of the map. Source: spec/wire/signal.md 7 and 8, ice.md 7.
+struct PeerSession: Sendable {
+    enum Effect: Hashable, Sendable {
+        case signal(SignalMessage)
+        case send(Datagram)
+        case ignored(String)
+    }
+
+    /// What the session needs to know of the agent around it.
+    struct Context {
+        var localAddresses: [IPAddress]
+        /// 0 while the kernel has not said.
+        var listenPort: UInt16
+        var isSignalConnected: Bool
+    }
+
+    let peer: PublicKey
+    /// Whether we control ICE and start the handshake.
+    let isController: Bool
+    let agentVersion: String
+    /// Ours, made once and kept for every ICE session with this peer.
+    let credentials: ICECredentials
+    /// 5 bytes; a new one whenever our ICE agent was closed, so that the peer rebuilds its own exactly once.
+    private(set) var sessionID: [UInt8]
+
+    private(set) var ice: ICEAgent?
+    /// The peer's credentials and session, from its last offer or answer.
+    private var remote: SessionDescription?
+    private var locals: [LocalCandidate] = []
+    /// Candidates that came before the offer they belong to; newest dropped beyond the bound.
+    private var earlyCandidates: [RemoteCandidate] = []
+    private var guardian: OfferGuard
+    /// What WireGuard was last told, and when it will be told something new.
+    private(set) var endpoint: Endpoint?
+    private var pendingEndpoint: (endpoint: Endpoint, due: ContinuousClock.Instant)?
+    private(set) var lastError: String?
+
+    private static let mostEarlyCandidates = 64
+    /// How long the other side leaves the first handshake to the controller. Source: spec/wire/ice.md 7.2.
+    private static let responderDelay: Duration = .seconds(5)
+
+    init(
+        peer: PublicKey,
+        isController: Bool,
+        agentVersion: String,
+        at now: ContinuousClock.Instant,
+        random: inout RandomSource
+    ) {
+        self.peer = peer
+        self.isController = isController
+        self.agentVersion = agentVersion
+        credentials = ICECredentials(usernameFragment: random.letters(16), password: random.letters(32))
+        sessionID = random.bytes(5)
+        guardian = OfferGuard(opening: now, random: &random)
+    }
+
+    var deadline: ContinuousClock.Instant? {
+        [ice?.deadline, pendingEndpoint?.due, guardian.deadline].compactMap { $0 }.min()
+    }
+
+    var path: PeerStatus.Path {
+        guard let ice else { return .idle }
+        guard let pair = ice.selectedPair else { return .connecting }
+        return .direct(
+            local: pair.local.endpoint,
+            localKind: pair.local.kind,
+            remote: pair.remote.endpoint,
+            remoteKind: pair.remote.kind
+        )
+    }
+
+    func isWaiting(for transactionID: [UInt8]) -> Bool { ice?.isWaiting(for: transactionID) ?? false }
+
+    // MARK: - Inputs
+
+    mutating func receive(
+        _ message: SignalMessage,
+        _ context: Context,
+        at now: ContinuousClock.Instant,
+        random: inout RandomSource
+    ) -> [Effect] {
+        switch message {
+        case .offer(let description):
+            return negotiate(description, mustAnswer: true, context, at: now, random: &random)
+        case .answer(let description):
+            return negotiate(description, mustAnswer: false, context, at: now, random: &random)
+        case .candidate(let candidate):
+            guard ice != nil else {
+                guard earlyCandidates.count < Self.mostEarlyCandidates else { return [.ignored("too many candidates")] }
+                earlyCandidates.append(candidate)
+                return []
+            }
+            return driveICE(.remoteCandidate(candidate), at: now, random: &random)
+        case .goIdle:
+            return [.ignored("the peer went idle; our path stays, since it costs nothing")]
+        case .heartbeat:
+            return []
+        }
+    }
+
+    mutating func receive(
+        _ message: STUNMessage,
+        _ datagram: Datagram,
+        _ context: Context,
+        at now: ContinuousClock.Instant,
+        random: inout RandomSource
+    ) -> [Effect] {
+        guard ice != nil else { return [.ignored("check before any offer")] }
+        return driveICE(.message(message, datagram), at: now, random: &random)
+    }
+
+    mutating func tick(
+        _ context: Context,
+        at now: ContinuousClock.Instant,
+        random: inout RandomSource
+    ) -> [Effect] {
+        if let pending = pendingEndpoint, pending.due <= now {
+            endpoint = pending.endpoint
+            pendingEndpoint = nil
+        }
+        var effects: [Effect] = []
+        if let due = ice?.deadline, due <= now { effects += driveICE(.tick, at: now, random: &random) }
+        if guardian.isDue(at: now, random: &random), ice == nil, context.isSignalConnected, context.listenPort != 0 {
+            effects.append(.signal(.offer(description(context))))
+        }
+        return effects
+    }
+
+    /// Our addresses or our port changed: tells ICE and the peer.
+    mutating func renewLocalCandidates(
+        _ context: Context,
+        at now: ContinuousClock.Instant,
+        random: inout RandomSource
+    ) -> [Effect] {
+        let known = Dictionary(uniqueKeysWithValues: locals.map { ($0.endpoint, $0) })
+        locals =
+            context.listenPort == 0
+            ? []
+            : context.localAddresses.map { address in
+                let endpoint = Endpoint(address: address, port: context.listenPort)
+                return known[endpoint] ?? LocalCandidate(kind: .host, endpoint: endpoint, id: random.iceCharacters(32))
+            }
+        guard ice != nil else { return [] }
+        let added = locals.filter { known[$0.endpoint] == nil }
+        let effects = driveICE(.localCandidates(locals), at: now, random: &random)
+        return ice == nil ? effects : effects + added.map { .signal(.candidate(wireForm(of: $0))) }
+    }
+
+    /// Something changed that may make a failed path work: offer again soon.
+    mutating func retrySoon(at now: ContinuousClock.Instant, random: inout RandomSource) {
+        guardian.restart(at: now, random: &random)
+    }
+
+    /// WireGuard's port has become known, without which there was nothing to offer.
+    mutating func offerNow(at now: ContinuousClock.Instant) {
+        if ice == nil { guardian.reopen(at: now) }
+    }
+
+    // MARK: - Negotiation
+
+    /// An offer or an answer: both carry everything. Source: spec/wire/signal.md 7.2 to 7.4.
+    private mutating func negotiate(
+        _ description: SessionDescription,
+        mustAnswer: Bool,
+        _ context: Context,
+        at now: ContinuousClock.Instant,
+        random: inout RandomSource
+    ) -> [Effect] {
+        let previous = remote
+        remote = description
+        var candidates: [Effect] = []
+        if let credentials = description.credentials {
+            let isNewSession = description.sessionID != nil && description.sessionID != previous?.sessionID
+            if ice != nil, isNewSession { closeICE(random: &random) }
+            if ice == nil { candidates = openICE(towards: credentials, at: now, random: &random) }
+        } else {
+            if ice != nil { closeICE(random: &random) }
+            lastError = "the peer does not do ICE with us, and no relay is in use"
+        }
+        // The answer goes first: a stock receiver drops candidates that come before it.
+        return (mustAnswer ? [.signal(.answer(self.description(context)))] : []) + candidates
+    }
+
+    private mutating func openICE(
+        towards remoteCredentials: ICECredentials,
+        at now: ContinuousClock.Instant,
+        random: inout RandomSource
+    ) -> [Effect] {
+        ice = ICEAgent(
+            configuration: .init(isControlling: isController, local: credentials, remote: remoteCredentials),
+            at: now,
+            random: &random
+        )
+        var effects = driveICE(.localCandidates(locals), at: now, random: &random)
+        for candidate in earlyCandidates { effects += driveICE(.remoteCandidate(candidate), at: now, random: &random) }
+        earlyCandidates = []
+        return locals.map { .signal(.candidate(wireForm(of: $0))) } + effects
+    }
+
+    private mutating func closeICE(random: inout RandomSource) {
+        ice = nil
+        sessionID = random.bytes(5)
+    }
+
+    private mutating func driveICE(
+        _ input: ICEAgent.Input,
+        at now: ContinuousClock.Instant,
+        random: inout RandomSource
+    ) -> [Effect] {
+        guard var agent = ice else { return [] }
+        let wanted = agent.handle(input, at: now, random: &random)
+        ice = agent
+        var effects: [Effect] = []
+        for effect in wanted {
+            switch effect {
+            case .send(let datagram): effects.append(.send(datagram))
+            case .ignored(let reason): effects.append(.ignored(reason))
+            case .selected(let pair): use(pair.remote.endpoint, at: now)
+            case .failed(let failure):
+                // The kernel's endpoint stays: WireGuard may well be alive on a path where STUN fell silent.
+                lastError = failure.description
+                pendingEndpoint = nil
+                closeICE(random: &random)
+                guardian.restart(at: now, random: &random)
+            }
+        }
+        return effects
+    }
+
+    /// The controller tells WireGuard at once; the other side gives it five seconds to start the handshake.
+    private mutating func use(_ remote: Endpoint, at now: ContinuousClock.Instant) {
+        lastError = nil
+        guardian.settle()
+        if isController || endpoint != nil {
+            endpoint = remote
+            pendingEndpoint = nil
+        } else {
+            pendingEndpoint = (remote, now + Self.responderDelay)
+        }
+    }
+
+    private func description(_ context: Context) -> SessionDescription {
+        // While the peer says that it does no ICE we mirror it, as it expects.
+        let mirrorsNoICE = remote.map { $0.credentials == nil } ?? false
+        return SessionDescription(
+            credentials: mirrorsNoICE ? nil : credentials,
+            sessionID: mirrorsNoICE ? nil : sessionID,
+            wireGuardPort: context.listenPort,
+            agentVersion: agentVersion
+        )
+    }
+
+    private func wireForm(of candidate: LocalCandidate) -> RemoteCandidate {
+        RemoteCandidate(
+            kind: candidate.kind,
+            endpoint: candidate.endpoint,
+            priority: candidate.priority,
+            id: candidate.id
+        )
+    }
+}

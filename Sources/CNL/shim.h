@@ -1,0 +1,2 @@
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>

@@ -1,0 +1,53 @@
+import CNetlink
+import NetlinkWire
+
+/// One socket of libmnl; closed when the value goes away.
+struct MNLSocket: ~Copyable {
+    private let socket: OpaquePointer
+    /// Grown to the largest datagram seen.
+    private var buffer: [UInt8]
+
+    /// - Parameter bus: `NETLINK_ROUTE` or `NETLINK_GENERIC`.
+    /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks the bus.
+    init(bus: Int32, operation: String) throws(NetlinkError) {
+        var code: Int32 = 0
+        guard let socket = CNetlink_open(bus, Self.receiveTimeoutSeconds, &code) else {
+            throw NetlinkError(operation: operation, code: code)
+        }
+        self.socket = socket
+        buffer = Array(repeating: 0, count: Self.initialBufferBytes)
+    }
+
+    deinit { CNetlink_close(socket) }
+
+    func send(_ bytes: [UInt8], operation: String) throws(NetlinkError) {
+        let code = CNetlink_send(socket, bytes, bytes.count)
+        if code != 0 { throw NetlinkError(operation: operation, code: code) }
+    }
+
+    /// The messages of the next datagram; datagrams that other processes sent are skipped.
+    mutating func receive(operation: String) throws(NetlinkError) -> [NetlinkMessage] {
+        while true {
+            let queued = CNetlink_peek(socket, &buffer, buffer.count)
+            if queued > buffer.count { buffer = Array(repeating: 0, count: queued) }
+            let size = queued < 0 ? queued : CNetlink_receive(socket, &buffer, buffer.count)
+            switch Int32(-size) {
+            case ESRCH: continue
+            case EAGAIN: throw NetlinkError(operation: operation, code: ETIMEDOUT)
+            case 1...: throw NetlinkError(operation: operation, code: Int32(-size))
+            default: break
+            }
+            do throws(DecodeError) {
+                return try NetlinkMessage.decode(datagram: buffer[..<size])
+            } catch {
+                throw NetlinkError(operation: operation, malformed: error)
+            }
+        }
+    }
+
+    /// The kernel queues a reply before `send` returns, or continues a dump while we read; so this only ends a wait for a
+    /// reply that was lost.
+    private static let receiveTimeoutSeconds: Int32 = 10
+    /// The kernel's largest ordinary dump datagram (`netlink_recvmsg`, net/netlink/af_netlink.c).
+    private static let initialBufferBytes = 32 << 10
+}

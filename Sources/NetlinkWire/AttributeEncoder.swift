@@ -1,0 +1,68 @@
+import CNetlink
+
+/// Writes netlink attributes (`struct nlattr`): lengths, nesting and padding to 4 bytes.
+///
+/// Attributes hold at most 65,531 bytes. Callers bound what they write (names by `isValidLinkName`, peers by
+/// `DeviceOperation.encode`), so a larger one is our own bug and ends the process.
+public struct AttributeEncoder: Sendable {
+    public private(set) var bytes: [UInt8]
+
+    /// - Parameter header: what stands before the attributes, such as `struct ifinfomsg`.
+    public init(header: [UInt8] = []) {
+        bytes = header
+        bytes.reserveCapacity(header.count + 256)
+        pad()
+    }
+
+    public mutating func append(_ type: Int, bytes payload: some Collection<UInt8>) {
+        let length = Self.headerBytes + payload.count
+        precondition(length <= Int(UInt16.max), "attribute \(type) of \(payload.count) bytes")
+        bytes.appendInteger(UInt16(length))
+        bytes.appendInteger(UInt16(type))
+        bytes.append(contentsOf: payload)
+        pad()
+    }
+
+    /// In host byte order.
+    public mutating func append(_ type: Int, integer value: some FixedWidthInteger) {
+        var payload: [UInt8] = []
+        payload.appendInteger(value)
+        append(type, bytes: payload)
+    }
+
+    /// With the NUL that the kernel wants (`NLA_NUL_STRING`).
+    public mutating func append(_ type: Int, string value: String) { append(type, bytes: Array(value.utf8) + [0]) }
+
+    /// Attributes that were encoded before, with their padding.
+    public mutating func append(encoded attributes: [UInt8]) { bytes += attributes }
+
+    /// An attribute whose payload is the attributes that `body` appends.
+    public mutating func nest(_ type: Int, _ body: (inout AttributeEncoder) -> Void) {
+        let start = open(type)
+        body(&self)
+        close(start)
+    }
+
+    /// Starts a nested attribute; `close` ends it. For nests that end where a byte budget does.
+    public mutating func open(_ type: Int) -> Int {
+        let start = bytes.count
+        bytes.appendInteger(UInt16(0))
+        bytes.appendInteger(UInt16(type) | UInt16(NLA_F_NESTED))
+        return start
+    }
+
+    public mutating func close(_ start: Int) {
+        let length = bytes.count - start
+        precondition(length <= Int(UInt16.max), "nested attribute of \(length) bytes")
+        var header: [UInt8] = []
+        header.appendInteger(UInt16(length))
+        bytes.replaceSubrange(start..<start + 2, with: header)
+    }
+
+    private mutating func pad() {
+        while !bytes.count.isMultiple(of: 4) { bytes.append(0) }
+    }
+
+    /// `NLA_HDRLEN`.
+    public static let headerBytes = 4
+}

@@ -1,0 +1,76 @@
+import CNetlink
+
+/// A request that the kernel refused, or whose reply could not be had.
+public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What was asked, such as `set wgm0`.
+    public var operation: String
+    /// Positive errno. `EBADMSG`: the reply could not be decoded; `ETIMEDOUT`: there was none.
+    public var code: Int32
+    /// The kernel's extended acknowledgement, or with `EBADMSG` the decoding error; `nil`: none.
+    public var detail: String?
+    /// Where in our request the kernel points, in bytes from its header; `nil`: nowhere.
+    public var offsetBytes: UInt32?
+
+    public init(operation: String, code: Int32, detail: String? = nil, offsetBytes: UInt32? = nil) {
+        self.operation = operation
+        self.code = code
+        self.detail = detail
+        self.offsetBytes = offsetBytes
+    }
+
+    /// A reply that makes no sense.
+    public init(operation: String, malformed error: DecodeError) {
+        self.init(operation: operation, code: EBADMSG, detail: error.description)
+    }
+
+    public var isNoSuchDevice: Bool { code == ENODEV }
+    public var isExists: Bool { code == EEXIST }
+    public var isNotPermitted: Bool { code == EPERM || code == EACCES }
+    /// `ENOENT`: no such generic netlink family. `EOPNOTSUPP`: no such kind of link.
+    public var isNotSupported: Bool { [ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT].contains(code) }
+    /// An address or route that is to be removed is not there: `ESRCH` for routes, `EADDRNOTAVAIL` for addresses.
+    public var isAbsent: Bool { code == ESRCH || code == EADDRNOTAVAIL || code == ENODEV }
+    public var isAddressInUse: Bool { code == EADDRINUSE }
+
+    /// One line: `set wgm0: Operation not permitted (kernel: ...)`.
+    public var description: String {
+        let reason = CNetlink_errorText(code).map { String(cString: $0) } ?? "error \(code)"
+        guard let detail else { return "\(operation): \(reason)" }
+        return "\(operation): \(reason) (\(code == EBADMSG ? "reply" : "kernel"): \(detail))"
+    }
+}
+
+extension NetlinkMessage {
+    /// The outcome in an `NLMSG_ERROR` or `NLMSG_DONE` message, with the kernel's own words if it sent any.
+    ///
+    /// - Returns: `nil` for success.
+    public func failure(of operation: String) throws(DecodeError) -> NetlinkError? {
+        let bytes = payload[...]
+        // A dump may end with an empty NLMSG_DONE on old kernels; an error always carries its code.
+        guard let code = bytes.integer(at: 0, as: Int32.self) else {
+            if isDone { return nil }
+            throw DecodeError("NLMSG_ERROR: \(bytes.count) bytes, expected at least 4")
+        }
+        if code >= 0 { return nil }
+        guard code != .min else { throw DecodeError("NLMSG_ERROR: code \(code)") }
+        var error = NetlinkError(operation: operation, code: -code)
+        guard flags & UInt16(NLM_F_ACK_TLVS) != 0 else { return error }
+        var start = 4
+        if isError {
+            guard let requestLength = bytes.integer(at: 4, as: UInt32.self) else {
+                throw DecodeError("NLMSG_ERROR: \(bytes.count) bytes, expected at least 20")
+            }
+            // The kernel repeats the whole request unless the message is capped.
+            let isCapped = flags & UInt16(NLM_F_CAPPED) != 0
+            start += isCapped ? NetlinkMessage.headerBytes : aligned(Int(requestLength))
+        }
+        try AttributeDecoder.forEach(bytes.dropFirst(start)) { attribute throws(DecodeError) in
+            switch attribute.type {
+            case Int(NLMSGERR_ATTR_MSG.rawValue): error.detail = try attribute.string("NLMSGERR_ATTR_MSG")
+            case Int(NLMSGERR_ATTR_OFFS.rawValue): error.offsetBytes = try attribute.integer("NLMSGERR_ATTR_OFFS")
+            default: break
+            }
+        }
+        return error
+    }
+}

@@ -1,0 +1,63 @@
+import CNetlink
+
+/// One netlink message: `struct nlmsghdr` and what follows it.
+public struct NetlinkMessage: Hashable, Sendable {
+    public var type: UInt16
+    public var flags: UInt16
+    /// Chosen by the requester; replies repeat it.
+    public var sequence: UInt32
+    /// Without the header and without padding.
+    public var payload: [UInt8]
+
+    public init(type: UInt16, flags: UInt16 = 0, sequence: UInt32 = 0, payload: [UInt8]) {
+        self.type = type
+        self.flags = flags
+        self.sequence = sequence
+        self.payload = payload
+    }
+
+    public var isDone: Bool { Int32(type) == NLMSG_DONE }
+    /// An error, or with code 0 an acknowledgement.
+    public var isError: Bool { Int32(type) == NLMSG_ERROR }
+    /// The objects changed while the kernel listed them, so some may be missing.
+    public var isDumpInterrupted: Bool { flags & UInt16(NLM_F_DUMP_INTR) != 0 }
+
+    /// Header (port 0: the kernel fills it in) and payload, in host byte order as netlink wants it.
+    public func encode() -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.headerBytes + payload.count)
+        bytes.appendInteger(UInt32(Self.headerBytes + payload.count))
+        bytes.appendInteger(type)
+        bytes.appendInteger(flags)
+        bytes.appendInteger(sequence)
+        bytes.appendInteger(UInt32(0))
+        return bytes + payload
+    }
+
+    /// The messages of one received datagram.
+    ///
+    /// - Throws: `DecodeError` if a header or a length does not fit the bytes; then none of them can be trusted.
+    public static func decode(datagram: ArraySlice<UInt8>) throws(DecodeError) -> [NetlinkMessage] {
+        var messages: [NetlinkMessage] = []
+        var rest = datagram
+        while !rest.isEmpty {
+            guard let length = rest.integer(at: 0, as: UInt32.self), let type = rest.integer(at: 4, as: UInt16.self),
+                let flags = rest.integer(at: 6, as: UInt16.self), let sequence = rest.integer(at: 8, as: UInt32.self),
+                rest.count >= headerBytes
+            else { throw DecodeError("nlmsghdr: \(rest.count) bytes, expected at least \(headerBytes)") }
+            guard length >= headerBytes, Int(length) <= rest.count else {
+                throw DecodeError("nlmsghdr: length \(length), expected \(headerBytes) to \(rest.count)")
+            }
+            let payload = Array(rest.dropFirst(headerBytes).prefix(Int(length) - headerBytes))
+            messages.append(NetlinkMessage(type: type, flags: flags, sequence: sequence, payload: payload))
+            rest = rest.dropFirst(aligned(Int(length)))
+        }
+        return messages
+    }
+
+    /// `NLMSG_HDRLEN`.
+    static let headerBytes = 16
+}
+
+/// The next multiple of 4: `NLMSG_ALIGN` and `NLA_ALIGN`.
+func aligned(_ count: Int) -> Int { (count + 3) & ~3 }

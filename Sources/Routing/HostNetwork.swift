@@ -1,0 +1,162 @@
+import CNetlink
+import MeshModel
+public import NetlinkWire
+
+/// Reads and changes links, addresses and routes of the host.
+public struct HostNetwork<Transport: NetlinkTransport>: Sendable {
+    private let transport: Transport
+
+    public init(transport: Transport) { self.transport = transport }
+
+    /// The host's links and addresses, and the routes through `linkName`.
+    ///
+    /// - Throws: `NetlinkError`. Reading needs no privilege.
+    public func snapshot(linkName: String) async throws(NetlinkError) -> HostSnapshot {
+        var host = HostSnapshot(linkName: linkName)
+        host.links = try await links()
+        host.addresses = try await dump(
+            "list addresses",
+            type: RTM_GETADDR,
+            reply: RTM_NEWADDR,
+            payload: AddressMessage.dump(),
+            AddressMessage.decode
+        )
+        guard let index = host.link?.index else { return host }
+        for isV4 in [true, false] {
+            let routes = try await dump(
+                "list routes",
+                type: RTM_GETROUTE,
+                reply: RTM_NEWROUTE,
+                payload: RouteMessage.dump(isV4: isV4, linkIndex: index),
+                RouteMessage.decode
+            )
+            host.routes += routes.filter { $0.linkIndex == index }
+        }
+        return host
+    }
+
+    /// Every link of the network namespace.
+    public func links() async throws(NetlinkError) -> [LinkSnapshot] {
+        try await dump(
+            "list links",
+            type: RTM_GETLINK,
+            reply: RTM_NEWLINK,
+            payload: LinkMessage.dump(),
+            LinkMessage.decode
+        )
+    }
+
+    /// Names of the links of kind wireguard, in the kernel's order.
+    public func wireGuardLinkNames() async throws(NetlinkError) -> [String] {
+        try await links().filter { $0.kind == LinkMessage.wireGuardKind }.map(\.name)
+    }
+
+    /// Applies `operations` in order. What is to be removed and is already gone is no failure.
+    ///
+    /// - Throws: `NetlinkError`: `EPERM` without `CAP_NET_ADMIN`, `EOPNOTSUPP` if the kernel has no WireGuard, `EEXIST` for
+    ///   a route that somebody else holds, `EADDRINUSE` from `setUp` if WireGuard's port is taken. Some operations may have
+    ///   been applied by then: read the host again.
+    public func apply(_ operations: [HostOperation]) async throws(NetlinkError) {
+        var indices: [String: UInt32] = [:]
+        for operation in operations {
+            do throws(NetlinkError) {
+                try await apply(operation, indices: &indices)
+            } catch {
+                guard operation.isRemoval, error.isAbsent else { throw error }
+            }
+        }
+    }
+
+    private func apply(_ operation: HostOperation, indices: inout [String: UInt32]) async throws(NetlinkError) {
+        if case .createLink(let link) = operation {
+            guard isValidLinkName(link.name) else {
+                throw NetlinkError(operation: operation.description, code: EINVAL)
+            }
+            let payload = LinkMessage.creation(name: link.name, mtuBytes: link.mtuBytes)
+            try await change(operation, type: RTM_NEWLINK, flags: [.create, .exclusive], payload: payload)
+            return
+        }
+        if indices[operation.link] == nil { indices[operation.link] = try await index(of: operation) }
+        guard let index = indices[operation.link] else { return }
+        switch operation {
+        case .createLink: break
+        case .setAlias(_, let alias):
+            guard alias.utf8.count < Self.aliasLimitBytes else {
+                throw NetlinkError(operation: operation.description, code: EINVAL)
+            }
+            try await change(operation, type: RTM_SETLINK, payload: LinkMessage.alias(alias, index: index))
+        case .setMTU(_, let bytes):
+            try await change(operation, type: RTM_SETLINK, payload: LinkMessage.mtu(bytes, index: index))
+        case .setUp:
+            try await change(operation, type: RTM_SETLINK, payload: LinkMessage.up(index: index))
+        case .removeLink:
+            try await change(operation, type: RTM_DELLINK, payload: LinkMessage.removal(index: index))
+            indices[operation.link] = nil
+        case .addAddress(_, let prefix):
+            let payload = AddressMessage.addition(prefix, index: index)
+            try await change(operation, type: RTM_NEWADDR, flags: [.create, .exclusive], payload: payload)
+        case .removeAddress(_, let prefix):
+            try await change(operation, type: RTM_DELADDR, payload: AddressMessage.removal(prefix, index: index))
+        case .addRoute(_, let route):
+            let payload = RouteMessage.encode(route, linkIndex: index)
+            try await change(operation, type: RTM_NEWROUTE, flags: [.create, .exclusive], payload: payload)
+        case .removeRoute(_, let route):
+            try await change(operation, type: RTM_DELROUTE, payload: RouteMessage.encode(route, linkIndex: index))
+        }
+    }
+
+    private func index(of operation: HostOperation) async throws(NetlinkError) -> UInt32 {
+        guard let link = try await links().first(where: { $0.name == operation.link }) else {
+            throw NetlinkError(operation: operation.description, code: ENODEV)
+        }
+        return link.index
+    }
+
+    private func change(
+        _ operation: HostOperation,
+        type: Int,
+        flags: NetlinkFlags = [],
+        payload: [UInt8]
+    ) async throws(NetlinkError) {
+        let target = NetlinkRequest.Target.routing(type: UInt16(type))
+        let request = NetlinkRequest(
+            operation: operation.description,
+            target: target,
+            flags: flags,
+            payload: payload
+        )
+        _ = try await transport.execute(request)
+    }
+
+    private func dump<Object>(
+        _ operation: String,
+        type: Int,
+        reply: Int,
+        payload: [UInt8],
+        _ decode: (ArraySlice<UInt8>) throws(DecodeError) -> Object?
+    ) async throws(NetlinkError) -> [Object] {
+        let target = NetlinkRequest.Target.routing(type: UInt16(type))
+        let request = NetlinkRequest(operation: operation, target: target, flags: .dump, payload: payload)
+        var objects: [Object] = []
+        for message in try await transport.execute(request) where message.type == UInt16(reply) {
+            do throws(DecodeError) {
+                if let object = try decode(message.payload[...]) { objects.append(object) }
+            } catch {
+                throw NetlinkError(operation: operation, malformed: error)
+            }
+        }
+        return objects
+    }
+
+    /// `IFALIASZ` with its NUL.
+    private static var aliasLimitBytes: Int { 256 }
+}
+
+extension HostOperation {
+    fileprivate var isRemoval: Bool {
+        switch self {
+        case .removeAddress, .removeRoute, .removeLink: true
+        case .createLink, .setAlias, .setMTU, .addAddress, .setUp, .addRoute: false
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import CNetlink
+public import NetlinkWire
+
+/// Reads and changes one kernel WireGuard interface.
+public struct WireGuardDevice<Transport: NetlinkTransport>: Sendable {
+    public let name: String
+    private let transport: Transport
+
+    public init(name: String, transport: Transport) {
+        self.name = name
+        self.transport = transport
+    }
+
+    /// Everything the kernel holds for the interface.
+    ///
+    /// - Throws: `NetlinkError`: `ENODEV` if there is no such link, `EOPNOTSUPP` if it is no WireGuard, `EPERM` without
+    ///   `CAP_NET_ADMIN`, `ENOENT` if the kernel has no WireGuard, `EINVAL` for what no link can be called.
+    public func snapshot() async throws(NetlinkError) -> DeviceSnapshot {
+        let operation = "read \(name)"
+        try checkName(operation)
+        var attributes = AttributeEncoder()
+        attributes.append(WireGuardFamily.Device.name, string: name)
+        let target = Self.target(command: WireGuardFamily.getDevice)
+        let request = NetlinkRequest(operation: operation, target: target, flags: .dump, payload: attributes.bytes)
+        let messages = try await transport.execute(request)
+        do throws(DecodeError) {
+            return try DeviceSnapshot.decode(messages)
+        } catch {
+            throw NetlinkError(operation: operation, malformed: error)
+        }
+    }
+
+    /// Applies `operations` in order, in as few messages as they fit.
+    ///
+    /// - Throws: `NetlinkError`: `ENODEV` if the link is gone, `EPERM` without `CAP_NET_ADMIN`, `EADDRINUSE` if the listen
+    ///   port is taken (while the link is down, switching it on says so instead). Some operations may have been applied by then: read the device again.
+    public func apply(_ operations: [DeviceOperation]) async throws(NetlinkError) {
+        let operation = "set \(name)"
+        try checkName(operation)
+        for attributes in DeviceOperation.encode(operations, interface: name) {
+            let target = Self.target(command: WireGuardFamily.setDevice)
+            _ = try await transport.execute(NetlinkRequest(operation: operation, target: target, payload: attributes))
+        }
+    }
+
+    private func checkName(_ operation: String) throws(NetlinkError) {
+        guard isValidLinkName(name) else { throw NetlinkError(operation: operation, code: EINVAL) }
+    }
+
+    private static func target(command: UInt8) -> NetlinkRequest.Target {
+        .generic(family: WireGuardFamily.name, command: command, version: WireGuardFamily.version)
+    }
+}
