@@ -21,6 +21,12 @@ func withTemporaryFolder<Result>(_ body: (String) async throws -> Result) async 
     return try await body(path)
 }
 
+/// A port of the kernel's choice on the loopback address.
+func loopback() -> MeshModel.Endpoint {
+    guard let endpoint = MeshModel.Endpoint("127.0.0.1:0") else { preconditionFailure("this is an endpoint") }
+    return endpoint
+}
+
 /// A running control plane on a loopback port, and one client connection to it.
 struct TestMesh: Sendable {
     let folder: String
@@ -36,9 +42,8 @@ struct TestMesh: Sendable {
     static func serve(_ folder: String, domain: String? = nil, _ body: (TestMesh) async throws -> Void) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        guard let listen = MeshModel.Endpoint("127.0.0.1:0") else { preconditionFailure("an endpoint") }
         let server = try ControlPlane(
-            ServerConfiguration(dataDirectory: folder, listen: listen, domain: domain),
+            ServerConfiguration(dataDirectory: folder, listen: loopback(), domain: domain),
             logger: logger
         )
         try await withThrowingTaskGroup(of: Void.self) { group in
