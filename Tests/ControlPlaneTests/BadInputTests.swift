@@ -3,6 +3,7 @@ import GRPCCore
 import MeshModel
 import MeshProto
 import SwiftProtobuf
+import TestSupport
 import Testing
 
 @testable import ControlPlane
@@ -67,22 +68,24 @@ struct BadInputTests {
         return stale
     }
 
-    @Test func `mutated plaintexts end in an answer`() async throws {
+    @Test func `damaged recordings of stock clients' logins end in an answer`() async throws {
         try await TestMesh.serve { mesh in
             let peer = TestPeer(hostname: "a")
-            let attempt = LoginAttempt(setupKey: UUID().uuidString, meta: peer.meta, sshPublicKey: "ssh-ed25519 AAAA")
-            let bytes: [UInt8] = try Management_LoginRequest(attempt, publicKey: peer.publicKey).serializedBytes()
+            let recordings = try loginRecordings()
+            try #require(recordings.count > 5)
             let box = try BoxKey(own: peer.privateKey, other: try await mesh.serverKey())
             var generator = SeededGenerator(state: 1)
             for _ in 0..<300 {
-                var mutated = bytes
+                var mutated = try #require(recordings.randomElement(using: &generator))
                 for _ in 0..<Int.random(in: 1...4, using: &generator) {
                     mutated[Int.random(in: mutated.indices, using: &generator)] = .random(
                         in: 0...255,
                         using: &generator
                     )
                 }
-                if Bool.random(using: &generator) { mutated.removeLast(Int.random(in: 0..<20, using: &generator)) }
+                if Bool.random(using: &generator) {
+                    mutated.removeLast(Int.random(in: mutated.indices, using: &generator))
+                }
                 let request = Management_EncryptedMessage.with { [mutated] in
                     $0.wgPubKey = peer.publicKey.base64
                     $0.body = Data(box.seal(mutated))
@@ -91,6 +94,15 @@ struct BadInputTests {
                 #expect([.invalidArgument, .failedPrecondition, .permissionDenied].contains(code))
             }
             _ = try await mesh.management.isHealthy(Management_Empty())
+        }
+    }
+
+    /// Plaintexts of LoginRequests.
+    private func loginRecordings() throws -> [[UInt8]] {
+        let root = Fixtures.root + "/captures"
+        let paths = try FileManager.default.subpathsOfDirectory(atPath: root)
+        return try paths.filter { $0.hasSuffix("management.LoginRequest.pb") }.sorted().map {
+            try Fixtures.bytes(root + "/" + $0)
         }
     }
 
