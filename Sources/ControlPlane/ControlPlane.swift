@@ -26,10 +26,11 @@ package struct ControlPlane: Sendable {
     ///
     /// - Throws: `ServerFailure`.
     package init(_ configuration: ServerConfiguration, logger: Logger) throws(ServerFailure) {
-        let directory = try DataDirectory(path: configuration.dataDirectory)
+        let directory = try DataDirectory(path: configuration.dataDirectory, mayMake: true)
         lock = try directory.lock()
         store = try SQLiteStore.open(
             directory,
+            mayCreate: true,
             mayUpgrade: true,
             domain: configuration.domain,
             atSeconds: secondsSince1970()

@@ -201,7 +201,12 @@ enum Damage: Sendable, CaseIterable {
 }
 
 private func open(_ path: String, mayUpgrade: Bool = true) throws(ServerFailure) -> SQLiteStore {
-    try SQLiteStore.open(try DataDirectory(path: path), mayUpgrade: mayUpgrade, atSeconds: 1)
+    try SQLiteStore.open(
+        try DataDirectory(path: path, mayMake: true),
+        mayCreate: true,
+        mayUpgrade: mayUpgrade,
+        atSeconds: 1
+    )
 }
 
 private func permissions(_ path: String) throws -> Int? {

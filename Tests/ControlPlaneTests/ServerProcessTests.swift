@@ -90,14 +90,30 @@ struct ServerProcessTests {
         try await withTemporaryFolder { folder in
             let environment = ["WGMESH_SERVER_DATA_DIR": folder, "WGMESH_SERVER_LISTEN": "nowhere"]
             let serve = try await ServerProcess.run(["serve"], environment: environment)
-            let list = try await ServerProcess.run(["peer", "list"], environment: environment)
-            #expect(serve.status == 2 && list.status == 0)
+            let create = try await ServerProcess.run(["setup-key", "create"], environment: environment)
+            #expect(serve.status == 2 && create.status == 0)
             #expect(FileManager.default.fileExists(atPath: folder + "/server.db"))
+        }
+    }
+
+    @Test func `a mistyped folder gets no mesh from a command that only looks`() async throws {
+        try await withTemporaryFolder { folder in
+            for path in [folder, folder + "/typo"] {
+                for command in [
+                    ["peer", "list"], ["peer", "delete", "a"], ["setup-key", "list"], ["setup-key", "revoke", "a"],
+                ] {
+                    let result = try await ServerProcess.run(command + ["--data-dir", path])
+                    #expect(result.status == ExitStatus.failure.rawValue)
+                    #expect(result.lines == 1 && result.errors.contains("--data-dir"))
+                }
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
         }
     }
 
     @Test func `what is not there is named`() async throws {
         try await withTemporaryFolder { folder in
+            _ = try await ServerProcess.run(["setup-key", "create", "--data-dir", folder])
             for command in [["peer", "delete"], ["setup-key", "revoke"]] {
                 let result = try await ServerProcess.run(command + ["nobody", "--data-dir", folder])
                 #expect(result.status == ExitStatus.failure.rawValue)
