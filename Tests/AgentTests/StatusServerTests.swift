@@ -1,5 +1,5 @@
 import Agent
-import Dispatch
+import Foundation
 import Glibc
 import MeshModel
 import Testing
@@ -72,10 +72,12 @@ import Testing
     }
 }
 
-/// Sends `text` and reads until the other side closes. On a thread of its own, since it blocks.
+/// Sends `text` and reads until the other side closes.
+///
+/// On a thread of its own: a call that blocks on one of Dispatch's would take it from Swift's tasks.
 private func ask(_ path: String, _ text: String) async throws -> String {
     try await withCheckedThrowingContinuation { continuation in
-        DispatchQueue.global().async { continuation.resume(with: Result { try askBlocking(path, text) }) }
+        Thread.detachNewThread { continuation.resume(with: Result { try askBlocking(path, text) }) }
     }
 }
 
