@@ -36,7 +36,8 @@ import Testing
             for _ in 0..<200 where await !kernel.hasSent(peer.endpointAttribute) {
                 for item in peer.exchange(wire.take(), at: now) {
                     switch item {
-                    case .signal(let message): await agent.deliver(.signal(from: Sample.peer.publicKey, message), at: now)
+                    case .signal(let message):
+                        await agent.deliver(.signal(from: Sample.peer.publicKey, message), at: now)
                     case .datagram(let datagram): await agent.deliver(.datagram(datagram), at: now)
                     }
                 }
@@ -82,7 +83,10 @@ private struct RemotePeerAgent {
         _ = core.handle(.localAddresses([Self.ownAddress]), at: now)
         _ = core.handle(.listenPort(51820), at: now)
         _ = core.handle(.signalServer(.connected), at: now)
-        _ = core.handle(.networkMap(Self.map(of: Sample.own.publicKey, own: "100.64.0.2/16", peer: "100.64.0.1/32")), at: now)
+        _ = core.handle(
+            .networkMap(Self.map(of: Sample.own.publicKey, own: "100.64.0.2/16", peer: "100.64.0.1/32")),
+            at: now
+        )
     }
 
     var deadline: ContinuousClock.Instant? { core.deadline }
