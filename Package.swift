@@ -104,7 +104,7 @@ let package = Package(
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "WGKernel", "Routing"],
             path: "Tests/TestSupport"
         ),
-        .testTarget(name: "MeshModelTests", dependencies: ["MeshModel"]),
+        .testTarget(name: "MeshModelTests", dependencies: ["MeshModel", "TestSupport"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["CNetlink", "NetlinkWire", "TestSupport"]),
         .testTarget(
             name: "WGKernelTests",
@@ -117,7 +117,10 @@ let package = Package(
         .testTarget(name: "ICETests", dependencies: ["ICE", "MeshModel", "TestSupport", crypto]),
         .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
         .testTarget(name: "SimulationTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
-        .testTarget(name: "MapCompilerTests", dependencies: ["MapCompiler", "MeshModel", "TestSupport"]),
+        .testTarget(
+            name: "MapCompilerTests",
+            dependencies: ["MapCompiler", "MeshModel", "MeshProto", "TestSupport", protobuf]
+        ),
         .testTarget(name: "MeshProtoTests", dependencies: ["MeshModel", "MeshProto", "TestSupport", protobuf]),
         .testTarget(
             name: "ControlPlaneTests",

@@ -62,9 +62,9 @@ package struct ControlPlane: Sendable {
         var configuration = ServiceGroupConfiguration(
             services: [
                 // Stopped in reverse order: first no new calls, with all streams ended, then what they need.
-                .init(service: ephemeralPeers, failureTerminationBehavior: .gracefullyShutdownGroup),
-                .init(service: publisher, failureTerminationBehavior: .gracefullyShutdownGroup),
-                .init(service: ServerService(server: server), failureTerminationBehavior: .gracefullyShutdownGroup),
+                Self.service(ephemeralPeers, named: "ephemeral peers"),
+                Self.service(publisher, named: "map publisher"),
+                Self.service(ServerService(server: server), named: "gRPC server"),
             ],
             gracefulShutdownSignals: handlesSignals ? [.sigterm, .sigint] : [],
             logger: logger
@@ -73,6 +73,13 @@ package struct ControlPlane: Sendable {
         configuration.maximumGracefulShutdownDuration = .seconds(10)
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped")
+    }
+
+    private static func service(
+        _ service: any Service,
+        named name: String
+    ) -> ServiceGroupConfiguration.ServiceConfiguration {
+        .init(service: service, failureTerminationBehavior: .gracefullyShutdownGroup, serviceName: name)
     }
 
     /// The address it listens on; for a wildcard this host's name, with a warning, since agents may not resolve it.

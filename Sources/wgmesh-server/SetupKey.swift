@@ -29,7 +29,7 @@ struct SetupKey: AsyncParsableCommand {
         var type: KeyType = .reusable
 
         @Option(help: "Time until it expires, such as 30d, 12h, 90m, or never.")
-        var expires = Lifetime.days(30)
+        var expires = SetupKeyLifetime.standard
 
         @Option(help: "Hosts that may join with it; 0: any number.")
         var usageLimit = 0
@@ -107,6 +107,8 @@ struct SetupKey: AsyncParsableCommand {
         }
     }
 }
+
+extension SetupKeyLifetime: ExpressibleByArgument {}
 
 /// The one time that a key is told.
 private struct CreatedSetupKey: Encodable {

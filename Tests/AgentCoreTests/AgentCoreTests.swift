@@ -189,6 +189,14 @@ extension [AgentCore.Effect] {
         #expect(harness.advance(.seconds(1)).offers == 1)
     }
 
+    @Test func `the first offer waits for WireGuard's port and not a moment longer`() throws {
+        var harness = try CoreHarness()
+        let early = harness.handle(.signalServer(.connected)) + harness.handle(.networkMap(try harness.map(serial: 1)))
+            + harness.advance(.seconds(1))
+        #expect(early.offers == 0)
+        #expect(harness.handle(.listenPort(51820)).offers == 1)
+    }
+
     @Test func `an offer is answered before our candidates`() throws {
         var harness = try CoreHarness()
         _ = try harness.connect()
