@@ -116,6 +116,13 @@ stop() {
     return "$status"
 }
 
+# check_stop NAME: SIGTERM ends it with status 0. Not `check ... stop`: only this shell can wait for its child.
+check_stop() {
+    local status=0
+    stop "$1" || status=$?
+    check_equal "SIGTERM ends $1 with status 0" "$status" 0
+}
+
 is_running() { kill -0 "${process[$1]}" 2>/dev/null; }
 
 server_data=$work/server/data
