@@ -8,6 +8,7 @@ set -euo pipefail
 programs=${WGMESH_PROGRAMS:-$PWD/.build/debug}
 management=10.99.0.1:8443
 work=$(mktemp -d /tmp/wgmesh.XXXXXX)
+mkdir "$work/server"
 declare -A process=() # name -> process id of what runs now
 passed=0 failed=0
 
@@ -222,3 +223,5 @@ cleanup() {
     rm -rf "$work"
 }
 trap cleanup EXIT
+# A step outside the checks that fails ends the stage; say which.
+trap 'printf "FAIL %s:%d: %s\n" "$0" "$LINENO" "$BASH_COMMAND"; show_logs' ERR
