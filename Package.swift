@@ -94,7 +94,8 @@ let package = Package(
         .executableTarget(
             name: "wgctl",
             dependencies: [
-                "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", argumentParser,
+                "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel",
+                argumentParser,
             ]
         ),
 

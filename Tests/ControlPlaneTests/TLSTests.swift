@@ -43,11 +43,12 @@ struct TLSTests {
 
     @Test func `files that hold no certificate are told in one line`() async throws {
         try await withTemporaryFolder { folder in
-            for (certificate, key) in [("nothing", privateKey), (certificate, "nothing")] {
+            // A folder each: a process that another test starts meanwhile may hold the lock until it runs its program.
+            for (index, (certificate, key)) in [("nothing", privateKey), (certificate, "nothing")].enumerated() {
                 let files = try write(certificate: certificate, key: key, to: folder)
                 let listen = loopback()
                 let server = try ControlPlane(
-                    ServerConfiguration(dataDirectory: folder + "/data", listen: listen, tls: files),
+                    ServerConfiguration(dataDirectory: folder + "/data\(index)", listen: listen, tls: files),
                     logger: Logger(label: "test")
                 )
                 let failure = await #expect(throws: ServerFailure.self) {
