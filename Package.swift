@@ -95,7 +95,8 @@ let package = Package(
         .executableTarget(
             name: "wgctl",
             dependencies: [
-                "CNetlink", "CSodium", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", "WGTool",
+                "CSodium", "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel",
+                "WGTool", argumentParser,
             ]
         ),
 
@@ -142,8 +143,10 @@ let package = Package(
             name: "KernelTests",
             dependencies: [
                 "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport", "WGKernel",
+                "WGTool",
             ]
         ),
+        .testTarget(name: "WGCtlTests", dependencies: ["CommandLineSupport", "MeshModel", "wgctl"]),
         .testTarget(name: "ImportRulesTests"),
     ]
 )

@@ -6,7 +6,7 @@ import Testing
 import WGKernel
 
 /// `nil`: passed.
-private func outcome(_ kernel: FakeKernel, probe: Int32 = 0) async throws -> ExitStatus? {
+private func outcome(_ kernel: FakeKernel, probe: Int32 = 0) async throws -> MeshModel.ExitStatus? {
     let configuration = try Sample.configuration()
     do throws(AgentFailure) {
         try await Preflight.check(configuration, transport: kernel, probePort: { _ in probe })
