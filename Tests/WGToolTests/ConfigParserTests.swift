@@ -100,7 +100,7 @@ struct ConfigParserTests {
             ("[Peer]\nEndpoint = [::1:5", "2:12 Unable to find matching brace of endpoint: `[::1:5'"),
             ("[Peer]\nEndpoint = [::1]x:5", "2:12 Unable to find port of endpoint: `[::1]x:5'"),
             ("[Peer]\nEndpoint = a b:5", "2:12 Name or service not known: `ab:5'"),
-            ("[Peer]\n AllowedIPs = 10.0.0.0/8, 1.2.3", "2:28 Unable to parse IP address: `1.2.3'"),
+            ("[Peer]\n AllowedIPs = 10.0.0.0/8, 1.2.3", "2:27 Unable to parse IP address: `1.2.3'"),
             ("[Peer]\nAllowedIPs = ,", "2:14 Unable to parse IP address: `'"),
             ("[Peer]\nAllowedIPs = 1.2.3.4 / 33", "2:22 AllowedIP is not in the correct format: `1.2.3.4/33'"),
             ("[Peer]\nAllowedIPs = 1.2.3.4/+4", "2:21 AllowedIP is not in the correct format: `1.2.3.4/+4'"),
@@ -156,7 +156,8 @@ struct ConfigParserTests {
             _ = try ConfigParser.parse(bytes, surroundings: OfflineSurroundings())
         } catch {
             let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            #expect((1...lines.count).contains(error.line) && (1...lines[error.line - 1].count + 1).contains(error.column))
+            #expect((1...lines.count).contains(error.line))
+            #expect((1...lines[error.line - 1].count + 1).contains(error.column))
         }
     }
 

@@ -7,7 +7,8 @@ import WGKernel
 
 struct DeviceDifferenceTests {
     @Test(arguments: 0..<300)
-    func `a difference makes one device the other, on the model and on the kernel in memory`(seed: UInt64) async throws {
+    func `a difference makes one device the other, on the model and on the kernel in memory`(seed: UInt64) async throws
+    {
         var generator = SeededGenerator(seed: seed)
         let old = randomDevice(using: &generator)
         var new = randomDevice(using: &generator)
@@ -80,7 +81,8 @@ struct DeviceDifferenceTests {
     }
 
     @Test func `a kernel that cannot remove single allowed IPs gets whole lists`() throws {
-        let arguments = ["peer", keyQ, "allowed-ips", "-10.0.0.0/8,+10.1.0.0/16", "peer", keyP, "allowed-ips", "-1.1.1.1"]
+        let first = ["peer", keyQ, "allowed-ips", "-10.0.0.0/8,+10.1.0.0/16"]
+        let arguments = first + ["peer", keyP, "allowed-ips", "-1.1.1.1"]
         let change = try SetArguments.parse(arguments, surroundings: OfflineSurroundings(), files: FakeKeyFiles())
         #expect(change.removesSingleAllowedIPs)
         let whole = sampleDevice().withoutSingleRemovals(change)

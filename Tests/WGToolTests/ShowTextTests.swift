@@ -92,7 +92,9 @@ struct ShowTextTests {
     }
 
     @Test func `newest handshakes come first, equals in the kernel's order`() throws {
-        let peers = try [(1, 5, 0), (2, 5, 9), (3, 0, 0), (4, 5, 0), (5, 0, 0), (6, 7, 0)].map { number, seconds, nanos in
+        let peers = try [
+            (1, 5, 0), (2, 5, 9), (3, 0, 0), (4, 5, 0), (5, 0, 0), (6, 7, 0),
+        ].map { number, seconds, nanos in
             let key = try #require(PublicKey(bytes: [UInt8](repeating: UInt8(number), count: 32)))
             return PeerSnapshot(
                 publicKey: key,
