@@ -16,6 +16,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "wgmesh",
@@ -68,13 +69,14 @@ let package = Package(
             dependencies: [
                 "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
                 "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioPosix, serviceLifecycle,
+                unixSignals,
             ]
         ),
         .target(
             name: "ControlPlane",
             dependencies: [
                 "MapCompiler", "MeshModel", "MeshProto", crypto, grdb, grpcCore, grpcProtobuf, grpcTransport, logging,
-                serviceLifecycle,
+                protobuf, serviceLifecycle, unixSignals,
             ]
         ),
 
@@ -92,7 +94,8 @@ let package = Package(
         .executableTarget(
             name: "wgctl",
             dependencies: [
-                "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", argumentParser,
+                "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel",
+                argumentParser,
             ]
         ),
 
@@ -102,7 +105,7 @@ let package = Package(
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "WGKernel", "Routing"],
             path: "Tests/TestSupport"
         ),
-        .testTarget(name: "MeshModelTests", dependencies: ["MeshModel"]),
+        .testTarget(name: "MeshModelTests", dependencies: ["MeshModel", "TestSupport"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["CNetlink", "NetlinkWire", "TestSupport"]),
         .testTarget(
             name: "WGKernelTests",
@@ -115,7 +118,10 @@ let package = Package(
         .testTarget(name: "ICETests", dependencies: ["ICE", "MeshModel", "TestSupport", crypto]),
         .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
         .testTarget(name: "SimulationTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
-        .testTarget(name: "MapCompilerTests", dependencies: ["MapCompiler", "MeshModel", "TestSupport"]),
+        .testTarget(
+            name: "MapCompilerTests",
+            dependencies: ["MapCompiler", "MeshModel", "MeshProto", "TestSupport", protobuf]
+        ),
         .testTarget(name: "MeshProtoTests", dependencies: ["MeshModel", "MeshProto", "TestSupport", protobuf]),
         .testTarget(
             name: "ControlPlaneTests",
@@ -137,6 +143,7 @@ let package = Package(
                 "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport", "WGKernel",
             ]
         ),
+        .testTarget(name: "WGCtlTests", dependencies: ["CommandLineSupport", "MeshModel", "wgctl"]),
         .testTarget(name: "ImportRulesTests"),
     ]
 )

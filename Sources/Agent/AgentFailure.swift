@@ -1,5 +1,7 @@
+import AgentCore
 import Glibc
 package import MeshModel
+import NetlinkWire
 
 /// Why the agent cannot start or go on: one line for the user and the exit status that names it.
 package struct AgentFailure: Error, Hashable, CustomStringConvertible {
@@ -15,3 +17,30 @@ package struct AgentFailure: Error, Hashable, CustomStringConvertible {
 
 /// The system's own words for `errno`, as `strerror` has them.
 func errorText(_ errno: Int32) -> String { String(cString: strerror(errno)) }
+
+extension AgentFailure {
+    /// The kernel's refusal as one line that says what to do.
+    ///
+    /// - Parameter desired: what was wanted, for the port's number; `nil`: nothing was to be set.
+    init(kernel error: NetlinkError, desired: DesiredState?) {
+        switch error.code {
+        case EEXIST where error.detail?.contains("is not ours") == true:
+            self.init(.nameTaken, error.detail ?? error.description)
+        case ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT:
+            self.init(
+                .noWireGuard,
+                "this kernel has no WireGuard (\(error)): load the module (modprobe wireguard) or install a kernel with it"
+            )
+        case EPERM, EACCES:
+            self.init(.notPrivileged, "\(error): run as root or with CAP_NET_ADMIN")
+        case EADDRINUSE:
+            self.init(.portTaken, portTakenText(desired?.device.listenPort ?? 0))
+        default:
+            self.init(.failure, error.description)
+        }
+    }
+}
+
+func portTakenText(_ port: UInt16) -> String {
+    "UDP port \(port) is in use by another program: stop it (ss -lunp shows it), or choose another --listen-port"
+}

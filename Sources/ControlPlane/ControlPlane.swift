@@ -4,12 +4,13 @@ import Glibc
 package import Logging
 package import MeshModel
 package import MeshProto
-package import ServiceLifecycle
+import ServiceLifecycle
+import UnixSignals
 
 /// The control plane: management and signal on one TCP port, with its state in one data directory.
 package struct ControlPlane: Sendable {
     /// Where it listens; port 0 of the configuration has become a real one.
-    package let endpoint: Endpoint
+    package let endpoint: MeshModel.Endpoint
     /// Where it tells agents to reach it.
     package let publicAddress: HostPort
 
@@ -18,16 +19,22 @@ package struct ControlPlane: Sendable {
     private let publisher: MapPublisher
     private let ephemeralPeers: EphemeralPeerRemoval
     private let store: SQLiteStore
+    private let tls: ServerConfiguration.TLSFiles?
     private let logger: Logger
 
     /// Takes the data directory and the port, so that whatever is wrong with either is told before anything runs.
     ///
     /// - Throws: `ServerFailure`.
     package init(_ configuration: ServerConfiguration, logger: Logger) throws(ServerFailure) {
-        let directory = try DataDirectory(path: configuration.dataDirectory)
+        let directory = try DataDirectory(path: configuration.dataDirectory, mayMake: true)
         lock = try directory.lock()
         store = try SQLiteStore.open(
-            directory, mayUpgrade: true, domain: configuration.domain, atSeconds: secondsSince1970())
+            directory,
+            mayCreate: true,
+            mayUpgrade: true,
+            domain: configuration.domain,
+            atSeconds: secondsSince1970()
+        )
         let security = try Self.transportSecurity(configuration.tls)
         let socket = try ListeningSocket(on: configuration.listen)
         endpoint = socket.endpoint
@@ -35,38 +42,53 @@ package struct ControlPlane: Sendable {
         publisher = MapPublisher(store: store, logger: logger)
         ephemeralPeers = EphemeralPeerRemoval(store: store, publisher: publisher, logger: logger)
         let services = ServiceConfiguration(
-            signal: SignalServer(address: publicAddress, usesTLS: configuration.tls != nil))
+            signal: SignalServer(address: publicAddress, usesTLS: configuration.tls != nil)
+        )
         server = GRPCServer(
             transport: .http2NIOPosix(socket: socket, security: security),
             services: [
                 ManagementService(services: services, store: store, publisher: publisher, logger: logger),
                 SignalService(registry: SignalRegistry(), logger: logger),
-            ])
+            ]
+        )
+        tls = configuration.tls
         self.logger = logger
     }
 
-    /// Serves until one of the signals arrives or the task is cancelled; then ends every stream and returns. Call once.
-    package func run(until signals: [UnixSignal] = [.sigterm, .sigint]) async throws {
+    /// Serves until the task is cancelled, or SIGTERM or SIGINT arrives; then ends every stream and returns. Call once.
+    ///
+    /// - Parameter handlesSignals: `false` leaves the process's signals alone, for tests.
+    package func run(handlesSignals: Bool = true) async throws {
         defer { withExtendedLifetime(lock) {} }
         try await store.disconnectAll()
-        logger.info("serving", metadata: ["listen": "\(endpoint)", "public-address": "\(publicAddress)"])
+        let server = ServerService(server: server, tls: tls) {
+            logger.info("serving", metadata: ["listen": "\(endpoint)", "public-address": "\(publicAddress)"])
+        }
         var configuration = ServiceGroupConfiguration(
             services: [
                 // Stopped in reverse order: first no new calls, with all streams ended, then what they need.
-                .init(service: ephemeralPeers, failureTerminationBehavior: .gracefullyShutdownGroup),
-                .init(service: publisher, failureTerminationBehavior: .gracefullyShutdownGroup),
-                .init(service: ServerService(server: server), failureTerminationBehavior: .gracefullyShutdownGroup),
+                Self.service(ephemeralPeers, named: "ephemeral peers"),
+                Self.service(publisher, named: "map publisher"),
+                Self.service(server, named: "gRPC server"),
             ],
-            gracefulShutdownSignals: signals,
-            logger: logger)
+            gracefulShutdownSignals: handlesSignals ? [.sigterm, .sigint] : [],
+            logger: logger
+        )
         // A client that does not close its connection in time must not keep the service manager waiting.
         configuration.maximumGracefulShutdownDuration = .seconds(10)
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped")
     }
 
+    private static func service(
+        _ service: any Service,
+        named name: String
+    ) -> ServiceGroupConfiguration.ServiceConfiguration {
+        .init(service: service, failureTerminationBehavior: .gracefullyShutdownGroup, serviceName: name)
+    }
+
     /// The address it listens on; for a wildcard this host's name, with a warning, since agents may not resolve it.
-    private static func publicAddress(for endpoint: Endpoint, logger: Logger) -> HostPort {
+    private static func publicAddress(for endpoint: MeshModel.Endpoint, logger: Logger) -> HostPort {
         guard endpoint.address.isUnspecified else {
             return HostPort(host: endpoint.address.description, port: endpoint.port)
         }
@@ -76,7 +98,8 @@ package struct ControlPlane: Sendable {
         let address = HostPort(host: host, port: endpoint.port)
         logger.warning(
             "no --public-address: agents are told to reach signal by this host's own name",
-            metadata: ["public-address": "\(address)"])
+            metadata: ["public-address": "\(address)"]
+        )
         return address
     }
 
@@ -88,25 +111,58 @@ package struct ControlPlane: Sendable {
         for (path, flag) in [(files.certificatePath, "--tls-cert"), (files.privateKeyPath, "--tls-key")] {
             guard access(path, R_OK) == 0 else {
                 throw ServerFailure(
-                    .failure, "cannot read \(path): \(describe(errno: errno)); name a PEM file with \(flag)")
+                    .failure,
+                    "cannot read \(path): \(describe(errno: errno)); name a PEM file with \(flag)"
+                )
             }
         }
         return .tls(
             certificateChain: [.file(path: files.certificatePath, format: .pem)],
-            privateKey: .file(path: files.privateKeyPath, format: .pem))
+            privateKey: .file(path: files.privateKeyPath, format: .pem)
+        )
     }
 }
 
 /// The gRPC server as a service: a graceful shutdown ends its streams, since each handler hears of it.
 private struct ServerService: Service {
     let server: GRPCServer<HTTP2ServerTransport.Posix>
+    let tls: ServerConfiguration.TLSFiles?
+    /// Called once it serves.
+    let onStart: @Sendable () -> Void
 
+    /// - Throws: `ServerFailure` if the certificate files cannot be used.
     func run() async throws {
         try await withGracefulShutdownHandler {
-            try await server.serve()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await serve() }
+                group.addTask {
+                    _ = try await server.listeningAddress
+                    onStart()
+                }
+                // Whichever fails first says why.
+                while try await group.next() != nil {}
+            }
         } onGracefulShutdown: {
             server.beginGracefulShutdown()
         }
+    }
+
+    private func serve() async throws {
+        do {
+            try await server.serve()
+        } catch let error as RuntimeError {
+            guard let tls, error.code == .transportError else { throw error }
+            throw ServerFailure(
+                .failure,
+                "cannot serve TLS with \(tls.certificatePath) and \(tls.privateKeyPath): \(innermostCause(of: error)); "
+                    + "they must be PEM files that belong together"
+            )
+        }
+    }
+
+    private func innermostCause(of error: any Error) -> any Error {
+        guard let cause = (error as? RuntimeError)?.cause else { return error }
+        return innermostCause(of: cause)
     }
 }
 
@@ -126,6 +182,7 @@ extension HTTP2ServerTransport.Posix {
                 config.connection.maxGraceTime = .seconds(5)
                 // Rosenpass offers have half a megabyte; 4 MiB is gRPC's usual limit, which clients expect.
                 config.rpc.maxRequestPayloadSize = 4 << 20
-            })
+            }
+        )
     }
 }

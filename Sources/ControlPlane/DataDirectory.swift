@@ -8,25 +8,31 @@ struct DataDirectory: Sendable {
     var databasePath: String { path + "/server.db" }
     private var lockPath: String { path + "/server.lock" }
 
-    /// Makes the folder (mode 0700) if it is missing; its parent must exist.
-    ///
-    /// - Throws: `ServerFailure` if it cannot be made, is no folder, or everybody may write to it.
-    init(path: String) throws(ServerFailure) {
+    /// - Parameter mayMake: makes the folder (mode 0700) if it is missing; its parent must exist.
+    /// - Throws: `ServerFailure` if it is missing, is no folder, or everybody may write to it.
+    init(path: String, mayMake: Bool = false) throws(ServerFailure) {
         self.path = path
-        if mkdir(path, 0o700) != 0 && errno != EEXIST {
+        if mayMake, mkdir(path, 0o700) != 0, errno != EEXIST {
             throw ServerFailure(
-                .failure, "cannot make data directory \(path): \(describe(errno: errno)); choose another with --data-dir")
+                .failure,
+                "cannot make data directory \(path): \(describe(errno: errno)); choose another with --data-dir"
+            )
         }
         var status = stat()
         guard stat(path, &status) == 0 else {
-            throw ServerFailure(.failure, "cannot read data directory \(path): \(describe(errno: errno))")
+            throw ServerFailure(
+                .failure,
+                "cannot read data directory \(path): \(describe(errno: errno)); name the right one with --data-dir"
+            )
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
             throw ServerFailure(.failure, "\(path) is no directory; choose another with --data-dir")
         }
         guard status.st_mode & 0o002 == 0 else {
             throw ServerFailure(
-                .failure, "everybody may write to data directory \(path); run: chmod 0700 \(path)")
+                .failure,
+                "everybody may write to data directory \(path); run: chmod 0700 \(path)"
+            )
         }
     }
 
@@ -46,7 +52,9 @@ struct DataDirectory: Sendable {
                 throw ServerFailure(.failure, "cannot lock \(lockPath): \(describe(errno: code))")
             }
             throw ServerFailure(
-                .alreadyRunning, "another wgmesh-server serves \(path); stop it first, or choose another --data-dir")
+                .alreadyRunning,
+                "another wgmesh-server serves \(path); stop it first, or choose another --data-dir"
+            )
         }
         return DataDirectoryLock(descriptor: descriptor)
     }

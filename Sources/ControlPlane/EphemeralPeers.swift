@@ -1,4 +1,5 @@
 import Logging
+import MapCompiler
 import ServiceLifecycle
 
 /// Decides which ephemeral peers have been away for too long. Pure: told the time, it never asks.
@@ -40,12 +41,14 @@ struct EphemeralPeerRemoval: Service {
             while await wait(.seconds(10)) {
                 do {
                     let ephemeral = Set(try await store.peers().filter(\.isEphemeral).map(\.id))
-                    let connected = await publisher.connectedPeers
+                    let connected = Set(await publisher.connectedPeers.map(\.rawValue))
                     let due = peers.due(ephemeral: ephemeral, connected: connected, at: .now)
                     guard !due.isEmpty else { continue }
                     let deleted = try await store.deletePeers(due)
                     logger.info("ephemeral peers deleted", metadata: ["count": "\(deleted)"])
                     publisher.directoryChanged()
+                } catch is CancellationError {
+                    return
                 } catch {
                     logger.error("cannot delete ephemeral peers; trying again", metadata: ["error": "\(error)"])
                 }

@@ -15,7 +15,7 @@ struct ListeningSocket {
         guard descriptor >= 0 else {
             throw ServerFailure(.failure, "cannot open a TCP socket: \(describe(errno: errno))")
         }
-        do {
+        do throws(ServerFailure) {
             // Or a restart would wait a minute for the old connections' TIME_WAIT.
             try Self.set(SO_REUSEADDR, of: descriptor, level: SOL_SOCKET, to: 1)
             // [::] takes IPv4 as well, whatever the system's default is.
@@ -89,12 +89,18 @@ struct ListeningSocket {
         case EADDRINUSE:
             ServerFailure(
                 .portTaken,
-                "TCP port \(endpoint) is in use; stop what listens there (ss -ltnp) or choose another with --listen")
+                "TCP port \(endpoint) is in use; stop what listens there (ss -ltnp) or choose another with --listen"
+            )
         case EADDRNOTAVAIL:
             ServerFailure(
-                .failure, "this host has no address \(endpoint.address); choose one of its own with --listen")
+                .failure,
+                "this host has no address \(endpoint.address); choose one of its own with --listen"
+            )
         case EACCES:
-            ServerFailure(.notPrivileged, "no right to listen on \(endpoint); run as root or choose a port from 1024 on")
+            ServerFailure(
+                .notPrivileged,
+                "no right to listen on \(endpoint); run as root or choose a port from 1024 on"
+            )
         default:
             ServerFailure(.failure, "cannot listen on \(endpoint): \(describe(errno: code))")
         }

@@ -28,14 +28,19 @@ extension ManagementService {
         if let known = try await store.peer(key: key) {
             // Its setup key, if any, is ignored, and so is its host name: both counted at registration.
             try await store.recordLogin(
-                of: known.id, sshPublicKey: attempt.sshPublicKey, atSeconds: secondsSince1970())
+                of: known.id,
+                sshPublicKey: attempt.sshPublicKey,
+                atSeconds: secondsSince1970()
+            )
             try await store.update(attempt.meta, of: known.id)
             peer = known
         } else {
             peer = try await register(attempt, key: key)
         }
         publisher.directoryChanged()
-        guard let own = compile(try await store.directory(), for: peer.id)?.own else { throw notFound(key) }
+        guard let own = compile(try await store.directory(), for: PeerID(rawValue: peer.id))?.own else {
+            throw notFound(key)
+        }
         return own
     }
 
@@ -43,25 +48,31 @@ extension ManagementService {
         guard let setupKey = attempt.setupKey else {
             if attempt.token != nil {
                 throw RPCError(
-                    code: .invalidArgument, message: "this server has no single sign-on; use a setup key")
+                    code: .invalidArgument,
+                    message: "this server has no single sign-on; use a setup key"
+                )
             }
             // By this code and no other a client learns that it must register.
             throw RPCError(
                 code: .permissionDenied,
-                message: "no peer auth method provided, please use a setup key or interactive SSO login")
+                message: "no peer auth method provided, please use a setup key or interactive SSO login"
+            )
         }
         let registration = PeerRegistration(
             publicKey: key,
             setupKeyHash: SetupKeySecret.hash(of: setupKey),
             sshPublicKey: attempt.sshPublicKey,
-            meta: attempt.meta)
+            meta: attempt.meta
+        )
         do {
             let peer = try await store.register(registration, atSeconds: secondsSince1970())
             logger.info("peer registered", metadata: ["peer": "\(peer.id)", "name": "\(peer.name)"])
             return peer
         } catch let refusal as RegistrationRefusal {
             logger.info(
-                "registration refused", metadata: ["name": "\(attempt.meta.hostname)", "reason": "\(refusal)"])
+                "registration refused",
+                metadata: ["name": "\(attempt.meta.hostname)", "reason": "\(refusal)"]
+            )
             throw RPCError(refusal)
         }
     }

@@ -1,5 +1,6 @@
 import GRPCCore
 import Logging
+import MapCompiler
 import MeshModel
 import MeshProto
 
@@ -17,15 +18,17 @@ extension ManagementService {
             throw RPCError(code: .permissionDenied, message: "peer is not registered")
         }
         let meta = wire.hasMeta ? try await updateMeta(wire.meta, of: peer) : peer.meta
-        guard let session = await publisher.open(peerID: peer.id) else {
+        guard let session = await publisher.open(peerID: PeerID(rawValue: peer.id)) else {
             throw RPCError(code: .unavailable, message: "the server stops")
         }
-        let usesSourcePrefixes = meta.capabilities.contains(.sourcePrefixes)
-        let outcome = await withRPCCancellationHandler {
-            await Result { () async throws in
+        let failure: (any Error)? = await withRPCCancellationHandler {
+            do {
                 try await store.setConnected(true, peerID: peer.id, atSeconds: secondsSince1970())
                 logger.info("peer connected", metadata: ["peer": "\(peer.id)", "name": "\(peer.name)"])
-                try await forward(session, usesSourcePrefixes: usesSourcePrefixes, call, to: writer)
+                try await forward(session, to: meta, call, writer)
+                return nil
+            } catch {
+                return error
             }
         } onCancelRPC: {
             session.finish()
@@ -35,14 +38,14 @@ extension ManagementService {
             logger.info("peer disconnected", metadata: ["peer": "\(peer.id)", "name": "\(peer.name)"])
             try await store.setConnected(false, peerID: peer.id, atSeconds: secondsSince1970())
         }
-        try outcome.get()
+        if let failure { throw failure }
     }
 
     private func forward(
         _ session: MapPublisher.Session,
-        usesSourcePrefixes: Bool,
+        to receiver: PeerMeta,
         _ call: SealedCall,
-        to writer: RPCWriter<Management_EncryptedMessage>
+        _ writer: RPCWriter<Management_EncryptedMessage>
     ) async throws {
         var isFirst = true
         for await update in session.updates {
@@ -50,7 +53,10 @@ extension ManagementService {
                 switch update {
                 case .map(let map):
                     Management_SyncResponse(
-                        map: map, services: isFirst ? services : nil, usesSourcePrefixes: usesSourcePrefixes)
+                        map: map,
+                        services: isFirst ? services : nil,
+                        receiver: receiver
+                    )
                 case .deleted(let serial):
                     Management_SyncResponse.deletionNotice(serial: serial)
                 }

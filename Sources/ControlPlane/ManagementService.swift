@@ -59,7 +59,9 @@ struct ManagementService: Management_ManagementService.SimpleServiceProtocol {
     func syncMeta(request: Management_EncryptedMessage, context: ServerContext) async throws -> Management_Empty {
         let (call, wire) = try open(request, as: Management_SyncMetaRequest.self)
         return try await answering("SyncMeta", call) {
-            guard wire.hasMeta else { throw RPCError(code: .failedPrecondition, message: "peer system meta is required") }
+            guard wire.hasMeta else {
+                throw RPCError(code: .failedPrecondition, message: "peer system meta is required")
+            }
             guard let peer = try await store.peer(key: call.peer) else { throw notFound(call.peer) }
             _ = try await updateMeta(wire.meta, of: peer)
             return Management_Empty()

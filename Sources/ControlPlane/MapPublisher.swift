@@ -11,7 +11,7 @@ import ServiceLifecycle
 actor MapPublisher: Service {
     /// One open Sync stream.
     struct Session: Sendable {
-        let peerID: String
+        let peerID: PeerID
         /// Tells this stream from an older or newer one of the same peer.
         let number: UInt64
         /// At most one element waits: the newest. It ends when a newer stream of the peer opens, after `.deleted`, and
@@ -19,7 +19,7 @@ actor MapPublisher: Service {
         let updates: AsyncStream<Update>
         private let sink: AsyncStream<Update>.Continuation
 
-        init(peerID: String, number: UInt64) {
+        init(peerID: PeerID, number: UInt64) {
             self.peerID = peerID
             self.number = number
             (updates, sink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -45,8 +45,9 @@ actor MapPublisher: Service {
 
     private let store: any Store
     private let logger: Logger
-    private var connections: [String: Connection] = [:]
+    private var connections: [PeerID: Connection] = [:]
     private var lastNumber: UInt64 = 0
+    private var lastDirectory: Directory?
     private var isDraining = false
     private nonisolated let pokes: AsyncStream<Void>
     private nonisolated let poke: AsyncStream<Void>.Continuation
@@ -60,12 +61,12 @@ actor MapPublisher: Service {
     /// Something that maps are made of has changed in the store.
     nonisolated func directoryChanged() { poke.yield() }
 
-    var connectedPeers: Set<String> { Set(connections.keys) }
+    var connectedPeers: Set<PeerID> { Set(connections.keys) }
 
     /// Opens the stream of a peer; its first map follows at once. An older stream of the peer ends.
     ///
     /// - Returns: `nil` while the server stops.
-    func open(peerID: String) -> Session? {
+    func open(peerID: PeerID) -> Session? {
         guard !isDraining else { return nil }
         connections[peerID]?.session.finish()
         lastNumber += 1
@@ -103,6 +104,8 @@ actor MapPublisher: Service {
             let newest = lastNumber
             do {
                 publish(try await store.directory(), upTo: newest)
+            } catch is CancellationError {
+                return
             } catch {
                 logger.error("cannot read the directory; maps stay as they are", metadata: ["error": "\(error)"])
             }
@@ -119,6 +122,8 @@ actor MapPublisher: Service {
                 let token = try await store.changeToken()
                 if token != lastToken { poke.yield() }
                 lastToken = token
+            } catch is CancellationError {
+                return
             } catch {
                 logger.error("cannot ask the database for changes", metadata: ["error": "\(error)"])
             }
@@ -126,19 +131,33 @@ actor MapPublisher: Service {
     }
 
     private func publish(_ directory: Directory, upTo newest: UInt64) {
+        let affected = lastDirectory.map { affectedPeers(from: $0, to: directory) }
+        lastDirectory = directory
+        let compiler = NetworkMapCompiler(directory)
         for (peerID, connection) in connections.sorted(by: { $0.key < $1.key })
         where connection.session.number <= newest {
-            guard let map = compile(directory, for: peerID) else {
+            guard directory.peers[peerID] != nil else {
                 logger.info("peer was deleted", metadata: ["peer": "\(peerID)"])
                 connection.session.send(.deleted(serial: directory.serial))
                 connection.session.finish()
                 connections[peerID] = nil
                 continue
             }
-            guard map != connection.lastMap else { continue }
+            let isAffected = affected?.contains(peerID) ?? true
+            guard isAffected || connection.lastMap == nil, let map = compiler.map(for: peerID) else { continue }
+            guard !map.hasSameContent(as: connection.lastMap) else { continue }
             connection.session.send(.map(map))
             connections[peerID]?.lastMap = map
         }
+    }
+}
+
+extension NetworkMap {
+    /// Whether a peer that has `other` would learn nothing but a new serial.
+    fileprivate func hasSameContent(as other: NetworkMap?) -> Bool {
+        guard var other else { return false }
+        other.serial = serial
+        return self == other
     }
 }
 

@@ -14,7 +14,9 @@ struct SetupKeySecret: Sendable, CustomStringConvertible, CustomReflectable {
     ///
     /// Unsalted on purpose: the key has 122 random bits, and it must be found by its hash. Source: spec/wire/management.md
     /// A4.1.
-    static func hash(of text: String) -> String { Base64.encode(Array(SHA256.hash(data: Array(text.uppercased().utf8)))) }
+    static func hash(of text: String) -> String {
+        Base64.encode(Array(SHA256.hash(data: Array(text.uppercased().utf8))))
+    }
 
     var hash: String { Self.hash(of: text) }
 

@@ -12,7 +12,7 @@ struct WGMeshServer: AsyncParsableCommand {
             Start it with `wgmesh-server serve`, make a key with `wgmesh-server setup-key create`, and join hosts with
             `wgmesh-agent run`. Commands work beside the running server.
 
-            Every option --some-name can be given as the environment variable WGMESH_SERVER_SOME_NAME as well.
+            --data-dir and the options of serve can be given in the environment as well: --tls-cert is WGMESH_SERVER_TLS_CERT.
             """,
         version: "wgmesh-server \(version)",
         subcommands: [Serve.self, SetupKey.self, Peer.self]
@@ -23,14 +23,17 @@ struct WGMeshServer: AsyncParsableCommand {
 
 /// Where the state is; shared by all commands.
 struct DataDirectoryOption: ParsableArguments {
-    @Option(help: "Folder of the server's state; made if it is missing. (default: /var/lib/wgmesh-server)")
+    @Option(help: "Folder of the server's state. (default: /var/lib/wgmesh-server)")
     var dataDir: String?
 
     func path() -> String { dataDir ?? environment("data-dir") ?? "/var/lib/wgmesh-server" }
 
+    /// - Parameter mayCreate: makes a new mesh if the folder holds none.
     /// - Throws: `CommandFailure`.
-    func administration() throws -> Administration {
-        try reporting { () throws(ServerFailure) in try Administration(dataDirectory: path()) }
+    func administration(mayCreate: Bool = false) throws -> Administration {
+        try reporting { () throws(ServerFailure) in
+            try Administration(dataDirectory: path(), mayCreate: mayCreate)
+        }
     }
 }
 

@@ -14,7 +14,7 @@ struct PolicyRuleRecord: Codable, Hashable, Sendable, FetchableRecord, Persistab
     static let databaseTableName = "policyRule"
 
     enum Action: String, Codable, Sendable { case accept, drop }
-    enum Transport: String, Codable, Sendable { case all, tcp, udp, icmp, ssh = "netbird-ssh" }
+    enum Transport: String, Codable, Sendable { case all, tcp, udp, icmp }
 
     /// First and last port, both included.
     struct Ports: Codable, Hashable, Sendable {

@@ -40,7 +40,8 @@ extension SQLiteStore {
         try await pool.write { database in
             try database.execute(
                 sql: "UPDATE peer SET isConnected = ?, lastSeenSeconds = ? WHERE id = ?",
-                arguments: [isConnected, now, peerID])
+                arguments: [isConnected, now, peerID]
+            )
         }
     }
 
@@ -60,7 +61,9 @@ extension SQLiteStore {
         try await pool.write { database in
             let matches =
                 try PeerRecord
-                .filter([Column("id"), Column("name"), Column("publicKey")].map { $0 == selector }.joined(operator: .or))
+                .filter(
+                    [Column("id"), Column("name"), Column("publicKey")].map { $0 == selector }.joined(operator: .or)
+                )
                 .order(Column("id")).fetchAll(database)
             let peer = try only(matches, of: selector, id: \.id)
             try peer.delete(database)

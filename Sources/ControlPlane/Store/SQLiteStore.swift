@@ -9,8 +9,9 @@ struct SQLiteStore: Sendable {
     /// A connection of its own, since `PRAGMA data_version` counts the commits of *others*.
     let watch: DatabaseQueue
 
-    /// Opens the database of a data directory, and makes it first if there is none.
+    /// Opens the database of a data directory.
     ///
+    /// - Parameter mayCreate: makes a new mesh if there is none. Not for every command: a mistyped folder would get one.
     /// - Parameter mayUpgrade: only the server moves an older database forward; a command beside a running older server
     ///   would take it away under its feet.
     /// - Parameter domain: domain of peer names for a new mesh, or the new one for an existing mesh; `nil`: keep it.
@@ -18,6 +19,7 @@ struct SQLiteStore: Sendable {
     ///   deleted, repaired or opened in part.
     static func open(
         _ directory: DataDirectory,
+        mayCreate: Bool,
         mayUpgrade: Bool,
         domain: String? = nil,
         atSeconds now: Int64
@@ -26,6 +28,12 @@ struct SQLiteStore: Sendable {
         do {
             var status = stat()
             if stat(path, &status) != 0 && errno == ENOENT {
+                guard mayCreate else {
+                    throw ServerFailure(
+                        .failure,
+                        "\(directory.path) holds no mesh; start wgmesh-server serve, or name the right folder with --data-dir"
+                    )
+                }
                 try create(at: path, domain: domain ?? AccountRecord.defaultDomain, atSeconds: now)
             } else if status.st_size == 0 {
                 throw damaged(path, "the file is empty")
@@ -46,18 +54,23 @@ struct SQLiteStore: Sendable {
             let id = try Int32.fetchOne(database, sql: "PRAGMA application_id")
             guard id == applicationID else {
                 throw ServerFailure(
-                    .databaseDamaged, "\(path) is no wgmesh-server database; move it away, or choose another --data-dir")
+                    .databaseDamaged,
+                    "\(path) is no wgmesh-server database; move it away, or choose another --data-dir"
+                )
             }
             let problem = try String.fetchOne(database, sql: "PRAGMA quick_check(1)")
             guard problem == "ok" else { throw damaged(path, problem ?? "no answer to quick_check") }
             guard try !migrations().hasBeenSuperseded(database) else {
                 throw ServerFailure(
                     .databaseDamaged,
-                    "database \(path) was written by a newer wgmesh-server; install that version, or restore a backup")
+                    "database \(path) was written by a newer wgmesh-server; install that version, or restore a backup"
+                )
             }
             guard try mayUpgrade || migrations().hasCompletedMigrations(database) else {
                 throw ServerFailure(
-                    .failure, "database \(path) is of an older version; start wgmesh-server serve once to upgrade it")
+                    .failure,
+                    "database \(path) is of an older version; start wgmesh-server serve once to upgrade it"
+                )
             }
         }
         let pool = try DatabasePool(path: path, configuration: readWrite)
@@ -110,7 +123,8 @@ struct SQLiteStore: Sendable {
     private static func damaged(_ path: String, _ reason: String) -> ServerFailure {
         ServerFailure(
             .databaseDamaged,
-            "database \(path) is damaged (\(reason)); restore it from a backup, or move it away to start a new mesh")
+            "database \(path) is damaged (\(reason)); restore it from a backup, or move it away to start a new mesh"
+        )
     }
 
     private static func failure(_ path: String, _ error: DatabaseError) -> ServerFailure {

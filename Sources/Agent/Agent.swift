@@ -1,0 +1,361 @@
+package import AgentCore
+import Glibc
+package import Logging
+package import MeshModel
+import MeshProto
+package import NetlinkSocket
+package import NetlinkWire
+import Routing
+
+/// Runs `AgentCore` against the machine: one task per source, one per sink, no locks.
+package actor Agent<Transport: NetlinkTransport> {
+    /// Opens the sockets that send and receive STUN on a port; tests give their own.
+    package typealias OpenSTUN =
+        @Sendable (
+            _ port: UInt16, _ fwmark: UInt32, _ sink: AsyncStream<Datagram>.Continuation
+        ) throws(STUNSocketError) -> any DatagramPort
+
+    let configuration: AgentConfiguration
+    let identity: Identity
+    let state: StateDirectory
+    let logger: Logger
+    let clock = ContinuousClock()
+    private var core: AgentCore
+    /// Where signal is, as the control plane said last.
+    var signalServer: ServerAddress?
+    var isManagementConnected = false
+    /// Where messages to peers go; `nil` while the tunnel is wanted down.
+    private var signalSink: (@Sendable (SignalStream.Outgoing) -> Void)?
+    /// Opened by the first word of the control plane on where the other services are.
+    var servicesKnown = Gate()
+    let wishes: AsyncStream<Bool>
+    private let wishSink: AsyncStream<Bool>.Continuation
+
+    private let transport: Transport
+    private let reconciler: Reconciler<Transport>
+    /// `nil`: the core has not said yet what it wants, so nothing is touched.
+    private var desired: Desired?
+    private var kernelProblem: AgentFailure?
+    private var stunProblem: STUNSocketError?
+    private var kernelBackoff = Backoff(initial: .seconds(1), factor: 2, maximum: .seconds(30))
+    private var passes = PassCounter()
+    private let passRequests: AsyncStream<Void>
+    private let passSink: AsyncStream<Void>.Continuation
+    private var nextPass: ContinuousClock.Instant?
+    private var lastPass: ContinuousClock.Instant
+    private var localAddresses: [IPAddress] = []
+
+    private let openSTUN: OpenSTUN
+    private var stun: (port: UInt16, sockets: any DatagramPort)?
+    private let datagrams: AsyncStream<Datagram>
+    private let datagramSink: AsyncStream<Datagram>.Continuation
+    private let alarm = Alarm()
+
+    private struct Desired {
+        var state: DesiredState?
+    }
+
+    package init(
+        configuration: AgentConfiguration,
+        identity: Identity,
+        state: StateDirectory,
+        isEnabled: Bool,
+        transport: Transport,
+        logger: Logger,
+        random: some RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
+        openSTUN: @escaping OpenSTUN = STUNSockets.init(port:fwmark:sink:)
+    ) {
+        self.configuration = configuration
+        self.identity = identity
+        self.state = state
+        self.logger = logger
+        self.transport = transport
+        self.openSTUN = openSTUN
+        core = AgentCore(
+            configuration: AgentCore.Configuration(configuration, identity: identity),
+            isEnabled: isEnabled,
+            random: random
+        )
+        reconciler = Reconciler(
+            interfaceName: configuration.interfaceName,
+            linkAlias: configuration.linkAlias,
+            transport: transport,
+            logger: logger
+        )
+        lastPass = clock.now
+        (wishes, wishSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (passRequests, passSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (datagrams, datagramSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
+        wishSink.yield(isEnabled)
+    }
+
+    /// Runs until the surrounding task is cancelled; the tunnel stays up then.
+    ///
+    /// - Parameter kernelEvents: changes of the host's network.
+    /// - Throws: `AgentFailure` if the first login is refused for good.
+    package func run(kernelEvents: AsyncStream<NetlinkMonitor.Event>, statusServer: StatusServer) async throws {
+        // What an interrupted `down` left behind goes now.
+        if !status.isEnabled { deliver(.setEnabled(false)) }
+        defer { stun?.sockets.close() }
+        try await withThrowingDiscardingTaskGroup { group in
+            group.addTask { try await self.runConnections() }
+            group.addTask { await self.runPasses() }
+            group.addTask { await self.runAlarm() }
+            group.addTask { await self.receiveDatagrams() }
+            group.addTask { await self.watchLinks(kernelEvents) }
+            group.addTask { [logger] in
+                await statusServer.run(logger: logger) { await self.answer($0) }
+            }
+        }
+    }
+
+    /// Synchronous on purpose: no `await` between a decision and the order of its effects.
+    ///
+    /// - Parameter now: `nil`: the clock's.
+    package func deliver(_ input: AgentCore.Input, at now: ContinuousClock.Instant? = nil) {
+        for effect in core.handle(input, at: now ?? clock.now) { perform(effect) }
+        setAlarm()
+    }
+
+    /// When the core wants its next `.tick`; `nil`: nothing is pending.
+    package var deadline: ContinuousClock.Instant? { core.deadline }
+
+    /// - Parameter sink: gets every message to a peer, in order; must not block. `nil`: they are dropped.
+    package func setSignalSink(_ sink: (@Sendable (SignalStream.Outgoing) -> Void)?) { signalSink = sink }
+
+    private func perform(_ effect: AgentCore.Effect) {
+        switch effect {
+        case .reconcile(let state):
+            desired = Desired(state: state)
+            passSink.yield()
+        case .signal(let peer, let message):
+            signalSink?(SignalStream.Outgoing(to: peer, message))
+        case .send(let datagram):
+            send(datagram)
+        case .pathChanged(let peer, let path):
+            logger.info("path", metadata: ["peer": "\(peer)", "state": "\(pathWord(path))"])
+            // The kernel's handshake follows: look soon.
+            schedulePass(after: .seconds(1))
+        case .ignored(let reason):
+            logger.debug("ignored", metadata: ["reason": "\(reason)"])
+        }
+    }
+
+    private func send(_ datagram: Datagram) {
+        do throws(STUNSocketError) {
+            try stun?.sockets.send(datagram)
+        } catch {
+            logger.trace("cannot send STUN", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    private func receiveDatagrams() async {
+        for await datagram in datagrams { deliver(.datagram(datagram)) }
+    }
+
+    // MARK: - The kernel
+
+    private func runPasses() async {
+        for await _ in passRequests { await pass() }
+        // Whoever waits for a pass that will not come must not wait for ever.
+        passes.finishAll(with: kernelProblem)
+    }
+
+    /// One pass of the reconciler with the newest desired state; what it saw goes to the core.
+    package func pass() async {
+        let number = passes.begin()
+        lastPass = clock.now
+        if let desired {
+            do throws(AgentFailure) {
+                let outcome = try await reconciler.reconcile(desired.state)
+                kernelBackoff.reset()
+                setKernelProblem(nil)
+                shareListenPort(outcome.listenPort)
+                if outcome.listenPort != 0 { deliver(.listenPort(outcome.listenPort)) }
+                deliver(.observed(outcome.observations))
+                schedulePass(after: isSettingUp ? Self.activeInterval : Self.idleInterval, replacing: true)
+            } catch {
+                setKernelProblem(error)
+                schedulePass(after: kernelBackoff.next(random: .random(in: 0.25..<0.75)), replacing: true)
+            }
+        }
+        passes.finish(number, with: kernelProblem)
+    }
+
+    /// While a session is being set up the kernel's handshake is awaited; afterwards only counters and repairs matter.
+    private static var activeInterval: Duration { .seconds(2) }
+    private static var idleInterval: Duration { .seconds(15) }
+    /// Bounds the work that another program's changes can cause: a router may see thousands a minute.
+    private static var minimumInterval: Duration { .milliseconds(250) }
+
+    private var isSettingUp: Bool {
+        status.peers.contains { peer in
+            switch peer.path {
+            case .connecting: true
+            case .direct: peer.observed.map { $0.latestHandshakeSeconds == 0 } ?? true
+            case .idle, .kernelSession: false
+            }
+        }
+    }
+
+    /// STUN shares WireGuard's port, so its sockets follow it. 0: the tunnel is down.
+    private func shareListenPort(_ port: UInt16) {
+        if let stun, stun.port != port {
+            stun.sockets.close()
+            self.stun = nil
+        }
+        guard port != 0, stun == nil else { return }
+        do throws(STUNSocketError) {
+            stun = (port, try openSTUN(port, configuration.fwmark, datagramSink))
+            stunProblem = nil
+        } catch {
+            if stunProblem != error { logger.error("no STUN", metadata: ["reason": "\(error)"]) }
+            stunProblem = error
+        }
+    }
+
+    private func setKernelProblem(_ problem: AgentFailure?) {
+        if let problem, problem != kernelProblem { logger.error("kernel", metadata: ["reason": "\(problem)"]) }
+        if problem == nil, kernelProblem != nil { logger.info("kernel configured") }
+        kernelProblem = problem
+    }
+
+    private func watchLinks(_ events: AsyncStream<NetlinkMonitor.Event>) async {
+        await readAddresses()
+        for await event in events {
+            if event != .changed(.route) { await readAddresses() }
+            let earliest = max(clock.now, lastPass + Self.minimumInterval)
+            schedulePass(after: earliest - clock.now)
+        }
+    }
+
+    private func readAddresses() async {
+        do throws(NetlinkError) {
+            let host = try await HostNetwork(transport: transport).snapshot(linkName: configuration.interfaceName)
+            let addresses = LinkMonitor.candidateAddresses(of: host)
+            guard addresses != localAddresses else { return }
+            localAddresses = addresses
+            logger.info("addresses of this host", metadata: ["count": "\(addresses.count)"])
+            deliver(.localAddresses(addresses))
+        } catch {
+            logger.warning("cannot list addresses", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    // MARK: - Time
+
+    private func runAlarm() async {
+        for await _ in alarm.rings {
+            let now = clock.now
+            if let nextPass, nextPass <= now {
+                self.nextPass = nil
+                passSink.yield()
+            }
+            if let deadline = core.deadline, deadline <= now { deliver(.tick) } else { setAlarm() }
+        }
+    }
+
+    private func setAlarm() {
+        let next = [core.deadline, nextPass].compactMap { $0 }.min()
+        alarm.set(after: next.map { $0 - clock.now })
+    }
+
+    /// - Parameter replacing: `false` keeps an earlier one.
+    private func schedulePass(after delay: Duration, replacing: Bool = false) {
+        let wanted = clock.now + delay
+        nextPass = replacing ? wanted : min(nextPass ?? wanted, wanted)
+        setAlarm()
+    }
+
+    // MARK: - Status
+
+    func answer(_ request: StatusRequest) async -> StatusResponse {
+        switch request {
+        case .statusText, .statusJSON:
+            _ = await passDone()
+            let report = report()
+            return StatusResponse(report.exitStatus, request == .statusText ? report.text : report.json)
+        case .up, .down:
+            return await setEnabled(request == .up)
+        }
+    }
+
+    private func setEnabled(_ isEnabled: Bool) async -> StatusResponse {
+        do throws(AgentFailure) {
+            try TunnelWish.store(isEnabled: isEnabled, in: state)
+        } catch {
+            return StatusResponse(error.status, "\(error)\n")
+        }
+        logger.info("wish", metadata: ["tunnel": isEnabled ? "up" : "down"])
+        deliver(.setEnabled(isEnabled))
+        wishSink.yield(isEnabled)
+        let problem = await passDone()
+        guard let problem else {
+            return StatusResponse(.success, isEnabled ? "tunnel is wanted up\n" : "tunnel is down\n")
+        }
+        return StatusResponse(problem.status, "\(problem)\n")
+    }
+
+    private var status: AgentStatus { core.status(nowSeconds: Int64(time(nil))) }
+
+    private func report() -> StatusReport {
+        let status = status
+        return StatusReport(
+            core: status,
+            management: configuration.management,
+            signalServer: signalServer,
+            registrationProblem: status.deregistration,
+            kernelProblem: kernelProblem?.description ?? stunProblem?.description,
+            version: programVersion,
+            nowSeconds: Int64(time(nil))
+        )
+    }
+
+    /// Waits for a pass that begins from now on.
+    ///
+    /// - Returns: what stood in its way; `nil`: nothing.
+    private func passDone() async -> AgentFailure? {
+        await withCheckedContinuation { continuation in
+            passes.wait(continuation)
+            passSink.yield()
+        }
+    }
+}
+
+/// STUN is repeated by its sender, so a burst beyond this loses nothing that matters.
+private let bufferedDatagrams = 256
+
+/// Of this program; what goes over the wire is `LoginAttempt.wireVersion`.
+package let programVersion = "0.1.0"
+
+private func pathWord(_ path: PeerStatus.Path) -> String {
+    switch path {
+    case .idle: "idle"
+    case .connecting: "connecting"
+    case .direct(_, let localKind, _, let remoteKind): "direct \(localKind.rawValue)/\(remoteKind.rawValue)"
+    case .kernelSession: "kernel session"
+    }
+}
+
+extension AgentCore.Configuration {
+    init(_ configuration: AgentConfiguration, identity: Identity) {
+        self.init(
+            interfaceName: configuration.interfaceName,
+            linkAlias: configuration.linkAlias,
+            privateKey: identity.privateKey,
+            publicKey: identity.publicKey,
+            listenPort: configuration.listenPort,
+            fwmark: configuration.fwmark,
+            mtuBytes: configuration.mtuBytes,
+            routeTable: mainRouteTable,
+            routeProtocol: ownRouteProtocol,
+            persistentKeepaliveSeconds: keepaliveSeconds,
+            agentVersion: LoginAttempt.wireVersion
+        )
+    }
+}
+
+/// `RT_TABLE_MAIN`.
+private let mainRouteTable: UInt32 = 254
+/// Below the 30 s after which the strictest NATs forget a UDP mapping; wg(8) suggests it, NetBird uses it.
+private let keepaliveSeconds: UInt16 = 25

@@ -1,0 +1,160 @@
+import GRDB
+import MapCompiler
+import MeshModel
+
+extension SQLiteStore: Store {
+    func directory() async throws -> Directory {
+        try await pool.read { database in
+            let account = try account(database)
+            return Directory(
+                serial: UInt64(clamping: account.serial),
+                network: try account.network(),
+                domain: account.domain,
+                peers: try peersByID(database),
+                groups: try groupsByID(database),
+                policies: try policiesByID(database)
+            )
+        }
+    }
+}
+
+/// A value in the database that cannot be what it should be: somebody else wrote it, or the file is damaged.
+struct StoredValueError: Error, CustomStringConvertible {
+    var description: String
+}
+
+func account(_ database: Database) throws -> AccountRecord {
+    guard let account = try AccountRecord.fetchOne(database) else {
+        throw StoredValueError(description: "the database has no account")
+    }
+    return account
+}
+
+/// The group that every peer joins.
+func allGroupID(_ database: Database) throws -> String {
+    guard let group = try GroupRecord.filter(Column("name") == GroupRecord.allName).fetchOne(database) else {
+        throw StoredValueError(description: "the database has no group \(GroupRecord.allName)")
+    }
+    return group.id
+}
+
+/// What a new mesh starts with: networks of its own, the group of all peers, and a policy that lets them all talk.
+func makeAccount(_ database: Database, domain: String, atSeconds now: Int64) throws {
+    var generator = SystemRandomNumberGenerator()
+    let network = OverlayNetwork(using: &generator)
+    try AccountRecord(
+        id: Identifier.random(using: &generator),
+        domain: domain,
+        networkV4: network.v4.description,
+        networkV6: network.v6.description,
+        serial: 0,
+        createdAtSeconds: now
+    ).insert(database)
+    let all = GroupRecord(id: Identifier.random(using: &generator), name: GroupRecord.allName)
+    try all.insert(database)
+    let policy = PolicyRecord(id: Identifier.random(using: &generator), name: "Default", isEnabled: true)
+    try policy.insert(database)
+    // The first rule shares its policy's identifier. Source: spec/server/domain-model.md 7.
+    let rule = PolicyRuleRecord(
+        id: policy.id,
+        policyID: policy.id,
+        position: 0,
+        isEnabled: true,
+        action: .accept,
+        protocol: .all,
+        isBidirectional: true,
+        ports: []
+    )
+    try rule.insert(database)
+    for side in [PolicyRuleGroupRecord.Side.source, .destination] {
+        try PolicyRuleGroupRecord(ruleID: rule.id, side: side, groupID: all.id).insert(database)
+    }
+}
+
+extension AccountRecord {
+    func network() throws -> OverlayNetwork {
+        guard let v4 = IPPrefix(networkV4), let v6 = IPPrefix(networkV6), v4.isV4, !v6.isV4 else {
+            throw StoredValueError(description: "account: \(networkV4) and \(networkV6) are no overlay networks")
+        }
+        return OverlayNetwork(v4: v4, v6: v6)
+    }
+}
+
+private func peersByID(_ database: Database) throws -> [PeerID: Peer] {
+    var peers: [PeerID: Peer] = [:]
+    for record in try PeerRecord.fetchAll(database) {
+        guard let key = PublicKey(base64: record.publicKey), let address = IPAddress(record.addressV4) else {
+            throw StoredValueError(description: "peer \(record.id): key or address cannot be read")
+        }
+        peers[PeerID(rawValue: record.id)] = Peer(
+            publicKey: key,
+            address: address,
+            addressV6: record.addressV6.flatMap { IPAddress($0) },
+            label: record.dnsLabel,
+            meta: record.meta,
+            sshPublicKey: record.sshPublicKey
+        )
+    }
+    return peers
+}
+
+private func groupsByID(_ database: Database) throws -> [GroupID: Group] {
+    let members = Dictionary(grouping: try PeerGroupMemberRecord.fetchAll(database), by: \.groupID)
+    var groups: [GroupID: Group] = [:]
+    for record in try GroupRecord.fetchAll(database) {
+        groups[GroupID(rawValue: record.id)] = Group(
+            isAll: record.name == GroupRecord.allName,
+            members: Set((members[record.id] ?? []).map { PeerID(rawValue: $0.peerID) })
+        )
+    }
+    return groups
+}
+
+private func policiesByID(_ database: Database) throws -> [PolicyID: Policy] {
+    let rules = Dictionary(
+        grouping: try PolicyRuleRecord.order(Column("position"), Column("id")).fetchAll(database),
+        by: \.policyID
+    )
+    let groups = Dictionary(grouping: try PolicyRuleGroupRecord.fetchAll(database), by: \.ruleID)
+    var policies: [PolicyID: Policy] = [:]
+    for record in try PolicyRecord.fetchAll(database) {
+        policies[PolicyID(rawValue: record.id)] = Policy(
+            isEnabled: record.isEnabled,
+            rules: try (rules[record.id] ?? []).map { try PolicyRule($0, groups: groups[$0.id] ?? []) }
+        )
+    }
+    return policies
+}
+
+extension PolicyRule {
+    fileprivate init(_ record: PolicyRuleRecord, groups: [PolicyRuleGroupRecord]) throws {
+        func selection(_ side: PolicyRuleGroupRecord.Side) -> PeerSelection {
+            .groups(Set(groups.filter { $0.side == side }.map { GroupID(rawValue: $0.groupID) }))
+        }
+        guard record.ports.allSatisfy({ $0.first <= $0.last }) else {
+            throw StoredValueError(description: "rule \(record.id): a port range ends before it starts")
+        }
+        self.init(
+            id: record.id,
+            isEnabled: record.isEnabled,
+            sources: selection(.source),
+            destinations: selection(.destination),
+            isBidirectional: record.isBidirectional,
+            action: record.action == .accept ? .accept : .drop,
+            transport: record.protocol.transport,
+            ports: record.ports.filter { $0.first == $0.last }.map(\.first),
+            portRanges: record.ports.filter { $0.first != $0.last }.map { $0.first...$0.last }
+        )
+    }
+}
+
+extension PolicyRuleRecord.Transport {
+    fileprivate var transport: FirewallRule.Transport {
+        switch self {
+        case .all: .all
+        case .tcp: .tcp
+        case .udp: .udp
+        case .icmp: .icmp
+        }
+    }
+}
