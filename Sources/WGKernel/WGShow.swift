@@ -6,20 +6,22 @@ public enum WGShow {
     ///
     /// - Parameters:
     ///   - nowSeconds: seconds since 1970, for the age of handshakes.
+    ///   - hidesKeys: `false` prints the private and preshared keys.
     ///   - linkNames: names for the scope of link-local endpoints; a link that is not there shows as its index.
     public static func pretty(
         _ device: DeviceSnapshot,
         nowSeconds: Int64,
+        hidesKeys: Bool = true,
         linkNames: [UInt32: String] = [:]
     ) -> String {
         var lines = ["interface: \(device.name)"]
         if let key = device.publicKey { lines.append("  public key: \(key)") }
-        if device.privateKey != nil { lines.append("  private key: (hidden)") }
+        if let key = device.privateKey { lines.append("  private key: \(hidesKeys ? hidden : key.base64)") }
         if device.listenPort != 0 { lines.append("  listening port: \(device.listenPort)") }
         if device.fwmark != 0 { lines.append("  fwmark: \(hexadecimal(device.fwmark))") }
         for peer in newestFirst(device.peers) {
             lines.append("")
-            lines += prettyLines(peer, nowSeconds: nowSeconds, linkNames: linkNames)
+            lines += prettyLines(peer, nowSeconds: nowSeconds, hidesKeys: hidesKeys, linkNames: linkNames)
         }
         return lines.map { $0 + "\n" }.joined()
     }
@@ -91,6 +93,7 @@ public enum WGShow {
 
     private static let none = "(none)"
     private static let off = "off"
+    private static let hidden = "(hidden)"
 
     private static func lines(_ rows: [[String]], of device: DeviceSnapshot, isLabelled: Bool) -> String {
         rows.map { ((isLabelled ? [device.name] : []) + $0).joined(separator: "\t") + "\n" }.joined()
@@ -99,10 +102,11 @@ public enum WGShow {
     private static func prettyLines(
         _ peer: PeerSnapshot,
         nowSeconds: Int64,
+        hidesKeys: Bool,
         linkNames: [UInt32: String]
     ) -> [String] {
         var lines = ["peer: \(peer.publicKey)"]
-        if peer.presharedKey != nil { lines.append("  preshared key: (hidden)") }
+        if let key = peer.presharedKey { lines.append("  preshared key: \(hidesKeys ? hidden : key.base64)") }
         if let endpoint = endpointText(peer, linkNames) { lines.append("  endpoint: \(endpoint)") }
         lines.append("  allowed ips: \(list(peer.allowedIPs, separator: ", "))")
         if peer.latestHandshakeSeconds != 0 {

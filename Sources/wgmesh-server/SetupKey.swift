@@ -12,7 +12,8 @@ struct SetupKey: AsyncParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make a key and print it, once: only its hash is kept."
+            abstract: "Make a key and print it, once: only its hash is kept.",
+            discussion: "If the folder holds no mesh yet, a new one is made, for the server to serve."
         )
 
         enum KeyType: String, ExpressibleByArgument, CaseIterable {
@@ -51,7 +52,7 @@ struct SetupKey: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let administration = try data.administration()
+            let administration = try data.administration(mayCreate: true)
             let (key, summary) = try await reporting {
                 try await administration.createSetupKey(
                     Administration.SetupKeyRequest(

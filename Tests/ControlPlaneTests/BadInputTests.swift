@@ -3,6 +3,7 @@ import GRPCCore
 import MeshModel
 import MeshProto
 import SwiftProtobuf
+import TestSupport
 import Testing
 
 @testable import ControlPlane
@@ -14,9 +15,14 @@ struct BadInputTests {
         try await TestMesh.serve { mesh in
             let peer = TestPeer(hostname: "a")
             let good = try await mesh.seal(
-                Management_LoginRequest(LoginAttempt(meta: peer.meta), publicKey: peer.publicKey), by: peer)
+                Management_LoginRequest(LoginAttempt(meta: peer.meta), publicKey: peer.publicKey),
+                by: peer
+            )
             var requests: [Management_EncryptedMessage] = []
-            for key in ["", "AAAA", String(repeating: "A", count: 44), good.wgPubKey + "=", Base64.encode([UInt8](repeating: 0, count: 32))] {
+            for key in [
+                "", "AAAA", String(repeating: "A", count: 44), good.wgPubKey + "=",
+                Base64.encode([UInt8](repeating: 0, count: 32)),
+            ] {
                 requests.append(good)
                 requests[requests.count - 1].wgPubKey = key
             }
@@ -55,27 +61,35 @@ struct BadInputTests {
         var stale = Management_EncryptedMessage()
         try await TestMesh.serve(folder) { mesh in
             stale = try await mesh.seal(
-                Management_LoginRequest(LoginAttempt(meta: peer.meta), publicKey: peer.publicKey), by: peer)
+                Management_LoginRequest(LoginAttempt(meta: peer.meta), publicKey: peer.publicKey),
+                by: peer
+            )
         }
         return stale
     }
 
-    @Test func `mutated plaintexts end in an answer`() async throws {
+    @Test func `damaged recordings of stock clients' logins end in an answer`() async throws {
         try await TestMesh.serve { mesh in
             let peer = TestPeer(hostname: "a")
-            let attempt = LoginAttempt(setupKey: UUID().uuidString, meta: peer.meta, sshPublicKey: "ssh-ed25519 AAAA")
-            let bytes: [UInt8] = try Management_LoginRequest(attempt, publicKey: peer.publicKey).serializedBytes()
+            let recordings = try loginRecordings()
+            try #require(recordings.count > 5)
             let box = try BoxKey(own: peer.privateKey, other: try await mesh.serverKey())
             var generator = SeededGenerator(state: 1)
             for _ in 0..<300 {
-                var mutated = bytes
+                var mutated = try #require(recordings.randomElement(using: &generator))
                 for _ in 0..<Int.random(in: 1...4, using: &generator) {
-                    mutated[Int.random(in: mutated.indices, using: &generator)] = .random(in: 0...255, using: &generator)
+                    mutated[Int.random(in: mutated.indices, using: &generator)] = .random(
+                        in: 0...255,
+                        using: &generator
+                    )
                 }
-                if Bool.random(using: &generator) { mutated.removeLast(Int.random(in: 0..<20, using: &generator)) }
-                var request = Management_EncryptedMessage()
-                request.wgPubKey = peer.publicKey.base64
-                request.body = Data(box.seal(mutated))
+                if Bool.random(using: &generator) {
+                    mutated.removeLast(Int.random(in: mutated.indices, using: &generator))
+                }
+                let request = Management_EncryptedMessage.with { [mutated] in
+                    $0.wgPubKey = peer.publicKey.base64
+                    $0.body = Data(box.seal(mutated))
+                }
                 let code = try await failure { _ = try await mesh.management.login(request) }.code
                 #expect([.invalidArgument, .failedPrecondition, .permissionDenied].contains(code))
             }
@@ -83,14 +97,29 @@ struct BadInputTests {
         }
     }
 
+    /// Plaintexts of LoginRequests.
+    private func loginRecordings() throws -> [[UInt8]] {
+        let root = Fixtures.root + "/captures"
+        let paths = try FileManager.default.subpathsOfDirectory(atPath: root)
+        return try paths.filter { $0.hasSuffix("management.LoginRequest.pb") }.sorted().map {
+            try Fixtures.bytes(root + "/" + $0)
+        }
+    }
+
     @Test func `an oversized message ends its own call only`() async throws {
         try await TestMesh.serve { mesh in
-            var request = Management_EncryptedMessage()
-            request.wgPubKey = TestPeer(hostname: "a").publicKey.base64
-            request.body = Data(count: 5 << 20)
-            let code = try await failure { _ = try await mesh.management.login(request) }.code
-            #expect(code != .ok)
-            _ = try await mesh.management.isHealthy(Management_Empty())
+            let peer = try await mesh.join("b", setupKey: try await mesh.setupKey())
+            try await mesh.following(peer) { stream in
+                _ = try await stream.map()
+                let request = Management_EncryptedMessage.with {
+                    $0.wgPubKey = TestPeer(hostname: "a").publicKey.base64
+                    $0.body = Data(count: 5 << 20)
+                }
+                let code = try await failure { _ = try await mesh.management.login(request) }.code
+                #expect(code == .unavailable)  // the transport resets the stream, and not the connection
+                _ = try await mesh.join("c", setupKey: try await mesh.setupKey())
+                #expect(try await stream.map().map.peers.count == 1)
+            }
         }
     }
 
@@ -98,7 +127,9 @@ struct BadInputTests {
         try await TestMesh.serve { mesh in
             let key = try await mesh.setupKey()
             for hostname in ["a\u{1b}[31m", String(repeating: "a", count: 300)] {
-                let refusal = try await failure { _ = try await mesh.login(TestPeer(hostname: hostname), setupKey: key) }
+                let refusal = try await failure {
+                    _ = try await mesh.login(TestPeer(hostname: hostname), setupKey: key)
+                }
                 #expect(refusal.code == .invalidArgument)
             }
         }

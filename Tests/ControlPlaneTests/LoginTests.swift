@@ -117,7 +117,7 @@ struct LoginTests {
         try await TestMesh.serve { mesh in
             let peer = TestPeer(hostname: "a")
             let bare = try await mesh.seal(Management_LoginRequest(), by: peer)
-            #expect(try await failure { _ = try await mesh.management.login(bare) }.code == .failedPrecondition)
+            try await expect(.failedPrecondition) { _ = try await mesh.management.login(bare) }
             let key = try await mesh.setupKey()
             let refusal = try await failure { _ = try await mesh.login(peer, setupKey: key, extraLabels: ["www"]) }
             #expect(refusal.code == .failedPrecondition)
@@ -129,8 +129,10 @@ struct LoginTests {
             let peer = TestPeer(hostname: "a")
             let attempt = LoginAttempt(token: "e30.e30.", meta: peer.meta)
             let request = try await mesh.seal(
-                Management_LoginRequest(attempt, publicKey: peer.publicKey), by: peer)
-            #expect(try await failure { _ = try await mesh.management.login(request) }.code == .invalidArgument)
+                Management_LoginRequest(attempt, publicKey: peer.publicKey),
+                by: peer
+            )
+            try await expect(.invalidArgument) { _ = try await mesh.management.login(request) }
         }
     }
 
@@ -160,8 +162,8 @@ struct LoginTests {
             let peer = try await mesh.join("a", setupKey: try await mesh.setupKey())
             try await mesh.logout(peer)
             #expect(try await mesh.administration.peers().isEmpty)
-            #expect(try await failure { try await mesh.logout(peer) }.code == .notFound)
-            #expect(try await failure { _ = try await mesh.login(peer) }.code == .permissionDenied)
+            try await expect(.notFound) { try await mesh.logout(peer) }
+            try await expect(.permissionDenied) { _ = try await mesh.login(peer) }
         }
     }
 }

@@ -11,12 +11,13 @@ struct SignalRegistryTests {
         let slow = await registry.register("slow")
         #expect(await registry.deliver(message(to: "slow", bodyBytes: 500)) == .queued)
         #expect(await registry.deliver(message(to: "slow", bodyBytes: 200)) == .queued)
-        #expect(await registry.register("other").key == "other")
+        let other = await registry.register("other")
         // All queues together are full, which is nobody's fault yet.
         #expect(await registry.deliver(message(to: "other", bodyBytes: 500)) == .overloaded)
         await registry.unregister(slow)
         #expect(await registry.deliver(message(to: "slow", bodyBytes: 1)) == .absent)
         #expect(await registry.deliver(message(to: "other", bodyBytes: 500)) == .queued)
+        await registry.unregister(other)
     }
 
     @Test func `who exceeds its own budget is ended, with the reason`() async {
@@ -35,7 +36,10 @@ struct SignalRegistryTests {
         var messages = registration.messages.makeAsyncIterator()
         for _ in 0..<10 {
             #expect(await registry.deliver(message(to: "a", bodyBytes: 800)) == .queued)
-            guard let next = await messages.next() else { return Issue.record("the queue ended") }
+            guard let next = await messages.next() else {
+                Issue.record("the queue ended")
+                return
+            }
             await registry.didWrite(next, to: registration)
         }
     }

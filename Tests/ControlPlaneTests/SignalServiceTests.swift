@@ -1,7 +1,9 @@
 import Foundation
 import GRPCCore
+import Logging
 import MeshModel
 import MeshProto
+import SwiftProtobuf
 import Testing
 
 @testable import ControlPlane
@@ -11,16 +13,20 @@ struct SignalServiceTests {
     @Test func `the registration header comes at once, before any message`() async throws {
         try await TestMesh.serve { mesh in
             try await mesh.listening("alice") { stream in
-                #expect(try await stream.header() == "1")
+                let header = try await stream.header()
+                #expect(header == "1")
             }
         }
     }
 
     @Test func `a stream without a key is refused`() async throws {
         try await TestMesh.serve { mesh in
-            for (key, code) in [(nil, RPCError.Code.failedPrecondition), (String(repeating: "a", count: 300), .invalidArgument)] {
+            for (key, code) in [
+                (nil, RPCError.Code.failedPrecondition), (String(repeating: "a", count: 300), .invalidArgument),
+            ] {
                 try await mesh.listening(key) { stream in
-                    #expect(try await stream.end() == code)
+                    let end = try await stream.end()
+                    #expect(end == code)
                 }
             }
         }
@@ -86,42 +92,87 @@ struct SignalServiceTests {
     }
 
     @Test func `who does not read loses its stream, and others get their messages meanwhile`() async throws {
-        try await TestMesh.serve { mesh in
-            // A connection of its own: the window that fills up is that of the slow reader.
-            try await TestMesh.connect(to: mesh.endpoint) { client in
-                let slow = Signalexchange_SignalExchange.Client(wrapping: client)
-                let (opened, open) = AsyncStream<Void>.makeStream()
-                let (released, release) = AsyncStream<Void>.makeStream()
-                try await withThrowingTaskGroup(of: RPCError.Code?.self) { group in
-                    group.addTask {
-                        do {
-                            try await slow.connectStream(metadata: [SignalService.idHeader: "slow"]) { _ in
-                            } onResponse: { response in
-                                open.yield()
-                                for await _ in released { break }
-                                for try await _ in response.messages {}
-                            }
-                            return nil
-                        } catch let error as RPCError {
-                            return error.code
-                        }
-                    }
-                    for await _ in opened { break }
-                    try await mesh.listening("quick") { quick in
-                        _ = try await quick.header()
-                        let body = [UInt8](repeating: 1, count: 3 << 20)
-                        // 16 MiB are queued at most, so that the eighth message at the latest is one too many.
-                        for number in 0..<10 {
-                            try await mesh.send(from: "bob", to: "slow", body: body)
-                            try await mesh.send(from: "bob", to: "quick", body: [UInt8(number)])
-                            #expect(try await quick.message().body == Data([UInt8(number)]))
-                        }
-                    }
-                    release.yield()
-                    #expect(try await group.next() == .some(.cancelled))
+        let service = SignalService(
+            registry: SignalRegistry(receiverBudgetBytes: 10_000),
+            logger: Logger(label: "test")
+        )
+        let stuck = try await service.open("stuck")
+        let quick = try await service.open("quick")
+        let (received, sink) = AsyncStream<Signalexchange_EncryptedMessage>.makeStream()
+        try await withThrowingTaskGroup(of: RPCError.Code?.self) { group in
+            group.addTask {
+                do {
+                    _ = try await stuck.producer(RPCWriter(wrapping: StuckWriter()))
+                    return nil
+                } catch let error as RPCError {
+                    return error.code
                 }
             }
+            group.addTask {
+                _ = try await quick.producer(RPCWriter(wrapping: CollectingWriter(sink: sink)))
+                return nil
+            }
+            var messages = received.makeAsyncIterator()
+            // 10 kB wait at most: the tenth message of a kilobyte, overhead counted, is one too many.
+            for number in 0..<20 {
+                try await service.send(to: "stuck", Data(count: 1000))
+                try await service.send(to: "quick", Data([UInt8(number)]))
+                #expect(await messages.next()?.body == Data([UInt8(number)]))
+            }
+            #expect(try await group.next() == .some(.cancelled))
+            group.cancelAll()
         }
+    }
+}
+
+/// A receiver whose window is full: a write hangs until it is cancelled.
+private struct StuckWriter: RPCWriterProtocol {
+    func write(_ element: Signalexchange_EncryptedMessage) async throws { try await Task.sleep(for: .seconds(3600)) }
+
+    func write(contentsOf elements: some Sequence<Signalexchange_EncryptedMessage>) async throws {
+        try await Task.sleep(for: .seconds(3600))
+    }
+}
+
+private struct CollectingWriter: RPCWriterProtocol {
+    let sink: AsyncStream<Signalexchange_EncryptedMessage>.Continuation
+
+    func write(_ element: Signalexchange_EncryptedMessage) async throws { sink.yield(element) }
+
+    func write(contentsOf elements: some Sequence<Signalexchange_EncryptedMessage>) async throws {
+        for element in elements { sink.yield(element) }
+    }
+}
+
+extension SignalService {
+    /// Opens a stream without a transport: grpc-swift's own client reads ahead without bound, so it is never slow.
+    fileprivate func open(
+        _ key: String
+    ) async throws -> StreamingServerResponse<Signalexchange_EncryptedMessage>.Contents {
+        let request = StreamingServerRequest<Signalexchange_EncryptedMessage>(
+            metadata: [Self.idHeader: .string(key)],
+            messages: RPCAsyncSequence(wrapping: AsyncThrowingStream { $0.finish() })
+        )
+        return try await connectStream(request: request, context: .test).accepted.get()
+    }
+
+    fileprivate func send(to key: String, _ body: Data) async throws {
+        let message = Signalexchange_EncryptedMessage.with {
+            $0.remoteKey = key
+            $0.body = body
+        }
+        _ = try await send(request: ServerRequest(metadata: [:], message: message), context: .test)
+    }
+}
+
+extension ServerContext {
+    fileprivate static var test: ServerContext {
+        ServerContext(
+            descriptor: Signalexchange_SignalExchange.Method.ConnectStream.descriptor,
+            remotePeer: "in-process:1",
+            localPeer: "in-process:1",
+            cancellation: RPCCancellationHandle()
+        )
     }
 }
 
@@ -181,20 +232,25 @@ struct SignalEvents {
 
     var iterator: AsyncStream<Event>.Iterator
 
+    private mutating func nextEvent() async throws -> Event {
+        guard let event = await iterator.next(isolation: #isolation) else { throw StreamOver() }
+        return event
+    }
+
     mutating func header() async throws -> String? {
-        let event = try #require(await iterator.next())
+        let event = try await nextEvent()
         guard case .header(let value) = event else { throw Unexpected(event: event) }
         return value
     }
 
     mutating func message() async throws -> Signalexchange_EncryptedMessage {
-        let event = try #require(await iterator.next())
+        let event = try await nextEvent()
         guard case .message(let message) = event else { throw Unexpected(event: event) }
         return message
     }
 
     mutating func end() async throws -> RPCError.Code? {
-        let event = try #require(await iterator.next())
+        let event = try await nextEvent()
         guard case .ended(let code) = event else { throw Unexpected(event: event) }
         return code
     }

@@ -11,7 +11,7 @@ struct StartTests {
     @Test func `a taken port is named`() async throws {
         try await TestMesh.serve { mesh in
             try await withTemporaryFolder { folder in
-                let error = try startFailure(folder, listen: mesh.endpoint)
+                let error = startFailure(folder, listen: mesh.endpoint)
                 #expect(error?.status == .portTaken)
                 #expect(error?.description.contains("\(mesh.endpoint)") == true)
             }
@@ -20,16 +20,17 @@ struct StartTests {
 
     @Test func `a second server on the same folder is refused, a command is not`() async throws {
         try await TestMesh.serve { mesh in
-            let listen = try #require(Endpoint("127.0.0.1:0"))
-            #expect(try startFailure(mesh.folder, listen: listen)?.status == .alreadyRunning)
-            #expect(try await mesh.administration.peers().isEmpty)
+            let error = startFailure(mesh.folder)
+            let peers = try await mesh.administration.peers()
+            #expect(error?.status == .alreadyRunning && peers.isEmpty)
         }
     }
 
     @Test func `the folder is free again after the server has ended`() async throws {
         try await withTemporaryFolder { folder in
-            try await TestMesh.serve(folder) { mesh in
-                #expect(try DataDirectory(path: folder).isServed)
+            try await TestMesh.serve(folder) { _ in
+                let directory = try DataDirectory(path: folder)
+                #expect(directory.isServed)
             }
             #expect(try !DataDirectory(path: folder).isServed)
         }
@@ -38,29 +39,31 @@ struct StartTests {
     @Test func `a folder that everybody may write to is refused`() async throws {
         try await withTemporaryFolder { folder in
             try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: folder)
-            let listen = try #require(Endpoint("127.0.0.1:0"))
-            #expect(try startFailure(folder, listen: listen)?.description.contains("chmod 0700") == true)
+            #expect(startFailure(folder)?.description.contains("chmod 0700") == true)
         }
     }
 
     @Test func `certificate files that are missing are named`() async throws {
         try await withTemporaryFolder { folder in
-            let listen = try #require(Endpoint("127.0.0.1:0"))
             let tls = ServerConfiguration.TLSFiles(
-                certificatePath: folder + "/cert.pem", privateKeyPath: folder + "/key.pem")
-            let error = try startFailure(folder, listen: listen, tls: tls)
+                certificatePath: folder + "/cert.pem",
+                privateKeyPath: folder + "/key.pem"
+            )
+            let error = startFailure(folder, tls: tls)
             #expect(error?.description.contains(folder + "/cert.pem") == true)
         }
     }
 
     private func startFailure(
         _ folder: String,
-        listen: Endpoint,
+        listen: Endpoint = loopback(),
         tls: ServerConfiguration.TLSFiles? = nil
-    ) throws -> ServerFailure? {
+    ) -> ServerFailure? {
         do {
             _ = try ControlPlane(
-                ServerConfiguration(dataDirectory: folder, listen: listen, tls: tls), logger: Logger(label: "test"))
+                ServerConfiguration(dataDirectory: folder, listen: listen, tls: tls),
+                logger: Logger(label: "test")
+            )
             return nil
         } catch {
             return error

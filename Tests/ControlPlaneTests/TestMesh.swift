@@ -13,9 +13,18 @@ import Testing
 func withTemporaryFolder<Result>(_ body: (String) async throws -> Result) async throws -> Result {
     let path = FileManager.default.temporaryDirectory.appending(path: "wgmesh-test-\(UUID().uuidString)").path()
     try FileManager.default.createDirectory(
-        atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        atPath: path,
+        withIntermediateDirectories: true,
+        attributes: [.posixPermissions: 0o700]
+    )
     defer { _ = try? FileManager.default.removeItem(atPath: path) }  // what stays in /tmp harms nobody
     return try await body(path)
+}
+
+/// A port of the kernel's choice on the loopback address.
+func loopback() -> MeshModel.Endpoint {
+    guard let endpoint = MeshModel.Endpoint("127.0.0.1:0") else { preconditionFailure("this is an endpoint") }
+    return endpoint
 }
 
 /// A running control plane on a loopback port, and one client connection to it.
@@ -33,18 +42,21 @@ struct TestMesh: Sendable {
     static func serve(_ folder: String, domain: String? = nil, _ body: (TestMesh) async throws -> Void) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        guard let listen = MeshModel.Endpoint("127.0.0.1:0") else { preconditionFailure("an endpoint") }
         let server = try ControlPlane(
-            ServerConfiguration(dataDirectory: folder, listen: listen, domain: domain), logger: logger)
+            ServerConfiguration(dataDirectory: folder, listen: loopback(), domain: domain),
+            logger: logger
+        )
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run(handlesSignals: false) }
             try await connect(to: server.endpoint) { client in
-                try await body(
-                    TestMesh(
-                        folder: folder,
-                        endpoint: server.endpoint,
-                        management: .init(wrapping: client),
-                        signal: .init(wrapping: client)))
+                let mesh = TestMesh(
+                    folder: folder,
+                    endpoint: server.endpoint,
+                    management: .init(wrapping: client),
+                    signal: .init(wrapping: client)
+                )
+                _ = try await mesh.management.isHealthy(Management_Empty())  // from here on it serves
+                try await body(mesh)
             }
             group.cancelAll()
         }
@@ -61,7 +73,8 @@ struct TestMesh: Sendable {
     ) async throws -> Result {
         let transport = try HTTP2ClientTransport.Posix(
             target: .ipv4(address: endpoint.address.description, port: Int(endpoint.port)),
-            transportSecurity: .plaintext)
+            transportSecurity: .plaintext
+        )
         return try await withGRPCClient(transport: transport) { try await body($0) }
     }
 
@@ -78,7 +91,8 @@ struct TestMesh: Sendable {
                 isOneOff: isOneOff,
                 lifetime: lifetime,
                 usageLimit: usageLimit,
-                isEphemeral: isEphemeral)
+                isEphemeral: isEphemeral
+            )
         ).key
     }
 
@@ -97,7 +111,10 @@ struct TestPeer: Sendable {
 
     init(hostname: String) {
         meta = PeerMeta(
-            hostname: hostname, agentVersion: LoginAttempt.wireVersion, capabilities: [.sourcePrefixes, .ipv6Overlay])
+            hostname: hostname,
+            agentVersion: LoginAttempt.wireVersion,
+            capabilities: [.sourcePrefixes, .ipv6Overlay]
+        )
     }
 
     var publicKey: PublicKey { privateKey.publicKey }
@@ -129,7 +146,11 @@ extension TestMesh {
         extraLabels: [String] = []
     ) async throws -> LoginGrant {
         let attempt = LoginAttempt(
-            setupKey: setupKey, meta: peer.meta, sshPublicKey: "ssh-ed25519 AAAA", extraLabels: extraLabels)
+            setupKey: setupKey,
+            meta: peer.meta,
+            sshPublicKey: "ssh-ed25519 AAAA",
+            extraLabels: extraLabels
+        )
         let request = try await seal(Management_LoginRequest(attempt, publicKey: peer.publicKey), by: peer)
         let answer = try await management.login(request)
         return try LoginGrant(wire: try open(answer, as: Management_LoginResponse.self, by: peer))
@@ -180,7 +201,10 @@ struct SyncStream {
 
     var iterator: AsyncStream<Event>.Iterator
 
-    mutating func next() async throws -> Event { try #require(await iterator.next()) }
+    mutating func next() async throws -> Event {
+        guard let event = await iterator.next(isolation: #isolation) else { throw StreamOver() }
+        return event
+    }
 
     mutating func response() async throws -> Management_SyncResponse {
         let event = try await next()
@@ -209,8 +233,21 @@ struct SyncStream {
     }
 }
 
+/// The stream has told how it ended before.
+struct StreamOver: Error {}
+
+/// The call fails with that code.
+func expect(
+    _ code: RPCError.Code,
+    sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: @Sendable () async throws -> Void
+) async throws {
+    let refusal = try await failure(body)
+    #expect(refusal.code == code, sourceLocation: sourceLocation)
+}
+
 /// The code and text that a call fails with.
-func failure(_ body: () async throws -> Void) async throws -> (code: RPCError.Code, message: String) {
+func failure(_ body: @Sendable () async throws -> Void) async throws -> (code: RPCError.Code, message: String) {
     do {
         try await body()
     } catch let error as RPCError {
