@@ -12,8 +12,8 @@ package enum AgentProgram {
     ///
     /// - Throws: `AgentFailure`: every reason to end has its own status and line.
     package static func run(flags: AgentFlags) async throws(AgentFailure) {
+        try requireRoot()  // first: what the flags name may be readable for root alone
         let configuration = try configuration(flags)
-        try requireRoot()
         let logger = logger(configuration)
         let transport = try openNetlink()
         let state = try StateDirectory(path: configuration.stateDirectory)
