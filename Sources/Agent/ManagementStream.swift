@@ -54,15 +54,25 @@ package struct ManagementStream: Sendable {
     package func run(_ deliver: @escaping @Sendable (Event) async -> Void) async throws(AgentFailure) {
         var backoff = Backoff.connection
         var wasLoggedIn = false
+        var lastReason: String?
         while !Task.isCancelled {
             await deliver(.state(.connecting))
             let end = await session(wasLoggedIn: wasLoggedIn, deliver)
             if Task.isCancelled { return }
             wasLoggedIn = wasLoggedIn || end.wasLoggedIn
-            if end.wasSynced { backoff.reset() }
+            if end.wasSynced {
+                backoff.reset()
+                lastReason = nil
+            }
             switch end.cause {
             case .lost(let reason):
-                logger.info("management disconnected", metadata: ["reason": "\(reason)"])
+                // Once per reason: a server that stays away would fill the log with one line each time.
+                logger.log(
+                    level: reason == lastReason ? .debug : .info,
+                    "management disconnected",
+                    metadata: ["reason": "\(reason)"]
+                )
+                lastReason = reason
                 await deliver(.state(.disconnected(reason: reason)))
             case .refused(let failure):
                 guard wasLoggedIn else { throw failure }
