@@ -164,7 +164,10 @@ private func readSmallFile(_ path: String) throws(AgentFailure) -> String {
     let count = fread(&bytes, 1, bytes.count, file)
     guard ferror(file) == 0 else { throw AgentFailure(.setupKeyRefused, "cannot read \(path): \(errorText(errno))") }
     guard count <= maximumSmallFileBytes else {
-        throw AgentFailure(.setupKeyRefused, "\(path) is longer than \(maximumSmallFileBytes) bytes: it is no setup key file")
+        throw AgentFailure(
+            .setupKeyRefused,
+            "\(path) is longer than \(maximumSmallFileBytes) bytes: it is no setup key file"
+        )
     }
     return String(decoding: bytes.prefix(count), as: UTF8.self)
 }
