@@ -20,7 +20,7 @@ package struct ManagementStream: Sendable {
 
     private let server: ServerAddress
     private let identity: Identity
-    private let setupKey: SetupKey?
+    private let setupKey: Result<SetupKey, AgentFailure>?
     private let meta: PeerMeta
     private let logger: Logger
     /// Returns when Sync may start; asked before each one.
@@ -34,7 +34,7 @@ package struct ManagementStream: Sendable {
     package init(
         server: ServerAddress,
         identity: Identity,
-        setupKey: SetupKey?,
+        setupKey: Result<SetupKey, AgentFailure>?,
         meta: PeerMeta,
         logger: Logger,
         readyToSync: @escaping @Sendable () async -> Void
@@ -171,7 +171,7 @@ package struct ManagementStream: Sendable {
             )
         }
         do {
-            let grant = try await login(management, setupKey: setupKey)
+            let grant = try await login(management, setupKey: setupKey.get())
             logger.info("registered", metadata: ["server": "\(server)"])
             return grant
         } catch let error as RPCError where Self.isFinalRefusal(error.code) {
