@@ -64,7 +64,8 @@ public enum WGShow {
         case dump
     }
 
-    /// - Parameter isLabelled: begin each line with the interface, as for `all`.
+    /// - Parameter isLabelled: begin each line with the interface, as for `all`. `wg show all endpoints` itself does so only
+    ///   on the first line of each interface, which looks like a slip and is not followed.
     public static func field(
         _ field: Field,
         of device: DeviceSnapshot,
