@@ -136,7 +136,7 @@ let package = Package(
             name: "AgentTests",
             dependencies: [
                 "Agent", "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkWire", "Routing",
-                "TestSupport", "WGKernel", grpcCore, grpcInProcess, grpcTransport, logging,
+                "TestSupport", "WGKernel", grpcCore, grpcInProcess, grpcTransport, logging, protobuf,
             ]
         ),
         .testTarget(

@@ -16,11 +16,10 @@ struct WGCtlKernelTests {
             try namespace.run("ip", "link", "add", name, "type", "wireguard")
             try namespace.run("sh", "-c", "wg genkey | wg set \(name) private-key /dev/stdin listen-port \(port)")
         }
-        try namespace.run(
-            "sh",
-            "-c",
-            "wg set wgm0 peer $(wg genkey | wg pubkey) endpoint 192.0.2.1:7 allowed-ips 10.0.0.0/8,fd00::/64"
-        )
+        for name in ["wgm0", "other"] {
+            let peer = "endpoint 192.0.2.1:7 allowed-ips 10.0.0.0/8,fd00::/64"
+            try namespace.run("sh", "-c", "wg set \(name) peer $(wg genkey | wg pubkey) \(peer)")
+        }
         let fields = [
             "public-key", "private-key", "listen-port", "fwmark", "peers", "preshared-keys", "endpoints", "allowed-ips",
             "latest-handshakes", "transfer", "persistent-keepalive", "dump",

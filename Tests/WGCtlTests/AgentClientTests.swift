@@ -70,7 +70,8 @@ private struct FakeAgent {
             return
         }
         try #require(listen(listener, 1) == 0)
-        DispatchQueue.global().async {
+        DispatchQueue.global().async { [path] in
+            defer { unlink(path) }
             let connection = accept(listener, nil, nil)
             var line = [UInt8](repeating: 0, count: 256)
             let count = read(connection, &line, line.count)
