@@ -21,6 +21,12 @@ public struct LinkConflict: Error, Hashable, Sendable, CustomStringConvertible {
     /// `nil`: none.
     public var alias: String?
 
+    public init(name: String, kind: String?, alias: String?) {
+        self.name = name
+        self.kind = kind
+        self.alias = alias
+    }
+
     public var description: String {
         let what = "kind \(kind ?? "none"), alias \(alias.map { "\"\($0)\"" } ?? "none")"
         return "link \(name) exists and is not ours (\(what)): rename or remove it, or choose another interface name"
