@@ -138,6 +138,7 @@ let package = Package(
                 "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport", "WGKernel",
             ]
         ),
+        .testTarget(name: "WGCtlTests", dependencies: ["CommandLineSupport", "MeshModel", "wgctl"]),
         .testTarget(name: "ImportRulesTests"),
     ]
 )
