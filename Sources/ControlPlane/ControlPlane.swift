@@ -3,7 +3,6 @@ import GRPCNIOTransportHTTP2Posix
 import Glibc
 package import Logging
 package import MeshModel
-package import MeshProto
 import ServiceLifecycle
 import UnixSignals
 
@@ -11,24 +10,25 @@ import UnixSignals
 package struct ControlPlane: Sendable {
     /// Where it listens; port 0 of the configuration has become a real one.
     package let endpoint: MeshModel.Endpoint
-    /// Where it tells agents to reach it.
-    package let publicAddress: HostPort
 
+    private let publicAddress: PublicAddress
     private let lock: DataDirectoryLock
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let publisher: MapPublisher
     private let ephemeralPeers: EphemeralPeerRemoval
     private let store: SQLiteStore
+    private let tls: ServerConfiguration.TLSFiles?
     private let logger: Logger
 
     /// Takes the data directory and the port, so that whatever is wrong with either is told before anything runs.
     ///
     /// - Throws: `ServerFailure`.
     package init(_ configuration: ServerConfiguration, logger: Logger) throws(ServerFailure) {
-        let directory = try DataDirectory(path: configuration.dataDirectory)
+        let directory = try DataDirectory(path: configuration.dataDirectory, mayMake: true)
         lock = try directory.lock()
         store = try SQLiteStore.open(
             directory,
+            mayCreate: true,
             mayUpgrade: true,
             domain: configuration.domain,
             atSeconds: secondsSince1970()
@@ -36,19 +36,23 @@ package struct ControlPlane: Sendable {
         let security = try Self.transportSecurity(configuration.tls)
         let socket = try ListeningSocket(on: configuration.listen)
         endpoint = socket.endpoint
-        publicAddress = configuration.publicAddress ?? Self.publicAddress(for: socket.endpoint, logger: logger)
+        publicAddress = PublicAddress(configured: configuration.publicAddress, listen: socket.endpoint)
         publisher = MapPublisher(store: store, logger: logger)
         ephemeralPeers = EphemeralPeerRemoval(store: store, publisher: publisher, logger: logger)
-        let services = ServiceConfiguration(
-            signal: SignalServer(address: publicAddress, usesTLS: configuration.tls != nil)
-        )
         server = GRPCServer(
             transport: .http2NIOPosix(socket: socket, security: security),
             services: [
-                ManagementService(services: services, store: store, publisher: publisher, logger: logger),
+                ManagementService(
+                    publicAddress: publicAddress,
+                    usesTLS: configuration.tls != nil,
+                    store: store,
+                    publisher: publisher,
+                    logger: logger
+                ),
                 SignalService(registry: SignalRegistry(), logger: logger),
             ]
         )
+        tls = configuration.tls
         self.logger = logger
     }
 
@@ -56,15 +60,17 @@ package struct ControlPlane: Sendable {
     ///
     /// - Parameter handlesSignals: `false` leaves the process's signals alone, for tests.
     package func run(handlesSignals: Bool = true) async throws {
-        defer { withExtendedLifetime(lock) {} }
+        defer { lock.release() }
         try await store.disconnectAll()
-        logger.info("serving", metadata: ["listen": "\(endpoint)", "public-address": "\(publicAddress)"])
+        let server = ServerService(server: server, tls: tls) {
+            logger.info("serving", metadata: ["listen": "\(endpoint)", "public-address": "\(publicAddress)"])
+        }
         var configuration = ServiceGroupConfiguration(
             services: [
                 // Stopped in reverse order: first no new calls, with all streams ended, then what they need.
-                .init(service: ephemeralPeers, failureTerminationBehavior: .gracefullyShutdownGroup),
-                .init(service: publisher, failureTerminationBehavior: .gracefullyShutdownGroup),
-                .init(service: ServerService(server: server), failureTerminationBehavior: .gracefullyShutdownGroup),
+                Self.service(ephemeralPeers, named: "ephemeral peers"),
+                Self.service(publisher, named: "map publisher"),
+                Self.service(server, named: "gRPC server"),
             ],
             gracefulShutdownSignals: handlesSignals ? [.sigterm, .sigint] : [],
             logger: logger
@@ -75,20 +81,11 @@ package struct ControlPlane: Sendable {
         logger.info("stopped")
     }
 
-    /// The address it listens on; for a wildcard this host's name, with a warning, since agents may not resolve it.
-    private static func publicAddress(for endpoint: MeshModel.Endpoint, logger: Logger) -> HostPort {
-        guard endpoint.address.isUnspecified else {
-            return HostPort(host: endpoint.address.description, port: endpoint.port)
-        }
-        var name = [CChar](repeating: 0, count: 256)
-        let isNamed = gethostname(&name, name.count - 1) == 0
-        let host = isNamed ? String(decoding: name.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self) : "localhost"
-        let address = HostPort(host: host, port: endpoint.port)
-        logger.warning(
-            "no --public-address: agents are told to reach signal by this host's own name",
-            metadata: ["public-address": "\(address)"]
-        )
-        return address
+    private static func service(
+        _ service: any Service,
+        named name: String
+    ) -> ServiceGroupConfiguration.ServiceConfiguration {
+        .init(service: service, failureTerminationBehavior: .gracefullyShutdownGroup, serviceName: name)
     }
 
     /// - Throws: `ServerFailure` if a file cannot be read.
@@ -114,13 +111,46 @@ package struct ControlPlane: Sendable {
 /// The gRPC server as a service: a graceful shutdown ends its streams, since each handler hears of it.
 private struct ServerService: Service {
     let server: GRPCServer<HTTP2ServerTransport.Posix>
+    let tls: ServerConfiguration.TLSFiles?
+    /// Called once it serves.
+    let onStart: @Sendable () -> Void
 
+    /// - Throws: `ServerFailure` if the certificate files cannot be used.
     func run() async throws {
         try await withGracefulShutdownHandler {
-            try await server.serve()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await serve() }
+                group.addTask {
+                    do {
+                        _ = try await server.listeningAddress
+                        onStart()
+                    } catch {
+                        return  // it does not serve, and `serve` says why
+                    }
+                }
+                try await group.waitForAll()
+            }
         } onGracefulShutdown: {
             server.beginGracefulShutdown()
         }
+    }
+
+    private func serve() async throws {
+        do {
+            try await server.serve()
+        } catch let error as RuntimeError {
+            guard let tls, error.code == .transportError else { throw error }
+            throw ServerFailure(
+                .failure,
+                "cannot serve TLS with \(tls.certificatePath) and \(tls.privateKeyPath): \(innermostCause(of: error)); "
+                    + "they must be PEM files that belong together"
+            )
+        }
+    }
+
+    private func innermostCause(of error: any Error) -> any Error {
+        guard let cause = (error as? RuntimeError)?.cause else { return error }
+        return innermostCause(of: cause)
     }
 }
 

@@ -8,12 +8,11 @@ struct DataDirectory: Sendable {
     var databasePath: String { path + "/server.db" }
     private var lockPath: String { path + "/server.lock" }
 
-    /// Makes the folder (mode 0700) if it is missing; its parent must exist.
-    ///
-    /// - Throws: `ServerFailure` if it cannot be made, is no folder, or everybody may write to it.
-    init(path: String) throws(ServerFailure) {
+    /// - Parameter mayMake: makes the folder (mode 0700) if it is missing; its parent must exist.
+    /// - Throws: `ServerFailure` if it is missing, is no folder, or everybody may write to it.
+    init(path: String, mayMake: Bool = false) throws(ServerFailure) {
         self.path = path
-        if mkdir(path, 0o700) != 0 && errno != EEXIST {
+        if mayMake, mkdir(path, 0o700) != 0, errno != EEXIST {
             throw ServerFailure(
                 .failure,
                 "cannot make data directory \(path): \(describe(errno: errno)); choose another with --data-dir"
@@ -21,7 +20,10 @@ struct DataDirectory: Sendable {
         }
         var status = stat()
         guard stat(path, &status) == 0 else {
-            throw ServerFailure(.failure, "cannot read data directory \(path): \(describe(errno: errno))")
+            throw ServerFailure(
+                .failure,
+                "cannot read data directory \(path): \(describe(errno: errno)); name the right one with --data-dir"
+            )
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
             throw ServerFailure(.failure, "\(path) is no directory; choose another with --data-dir")
@@ -38,7 +40,7 @@ struct DataDirectory: Sendable {
     ///
     /// - Throws: `ServerFailure` with `alreadyRunning` if another server holds it.
     func lock() throws(ServerFailure) -> DataDirectoryLock {
-        // Open file description locks end with their holder, kill -9 included: nothing is left over to clean up.
+        // The kernel takes the lock away with its holder, kill -9 included: nothing is left over to clean up.
         let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw ServerFailure(.failure, "cannot open \(lockPath): \(describe(errno: errno))")
@@ -67,11 +69,14 @@ struct DataDirectory: Sendable {
     }
 }
 
-/// Holds the lock of a data directory while it exists.
+/// Holds the lock of a data directory while it exists, or until `release`.
 final class DataDirectoryLock: Sendable {
     private let descriptor: Int32
 
     init(descriptor: Int32) { self.descriptor = descriptor }
+
+    /// Gives the folder free now, whatever still holds this object or, between fork and exec, a copy of its descriptor.
+    func release() { _ = flock(descriptor, LOCK_UN) }
 
     deinit { close(descriptor) }
 }

@@ -21,7 +21,10 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Address and port to listen on, such as 0.0.0.0:33073 or [::]:443. (default: [::]:33073)")
     var listen: String?
 
-    @Option(help: "host:port by which agents reach this server. (default: the listen address)")
+    @Option(
+        help:
+            "host:port by which agents reach this server. (default: the listen address, or wherever they reached it; needed behind NAT or a proxy)"
+    )
     var publicAddress: String?
 
     @Option(help: "PEM file with the certificate and those of its issuers; needs --tls-key.")
@@ -36,9 +39,14 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
     var logLevel: String?
 
+    func validate() throws {
+        _ = try serverConfiguration()
+        _ = try level()
+    }
+
     func run() async throws {
         let configuration = try serverConfiguration()
-        let level = try logLevel(logLevel ?? environment("log-level") ?? "info")
+        let level = try level()
         var logger = Logger(label: "wgmesh-server") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = level
         try await reporting { [logger] in
@@ -79,7 +87,8 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    private func logLevel(_ text: String) throws -> Logger.Level {
+    private func level() throws -> Logger.Level {
+        let text = logLevel ?? environment("log-level") ?? "info"
         guard let level = Logger.Level(rawValue: text) else {
             throw ValidationError(
                 "--log-level \(text) is none of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))"
