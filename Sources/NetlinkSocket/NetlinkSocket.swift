@@ -7,10 +7,9 @@ public import NetlinkWire
 /// gets `ECANCELED` between two datagrams; a request that a cancelled task makes, to clean up, runs to its end.
 public actor NetlinkSocket: NetlinkTransport {
     private let executor = QueueExecutor(label: "netlink")
-    private let namespace: String?
     private var routing: MNLSocket
     private var generic: MNLSocket
-    /// Opened when it is first needed: a kernel may lack netfilter.
+    /// `nil`: the kernel has no netfilter, which is no failure until somebody asks for it.
     private var netfilter: MNLSocket?
     private var sequence: UInt32 = 0
     /// Message types of families. They stay valid until the module is unloaded; see `execute`.
@@ -25,7 +24,6 @@ public actor NetlinkSocket: NetlinkTransport {
     /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks netlink, `EMFILE` without a free descriptor, `ENOENT`
     ///   without that namespace, `EINVAL` if the path is none.
     public init(namespace: String? = nil) throws(NetlinkError) {
-        self.namespace = namespace
         routing = try MNLSocket(
             bus: NETLINK_ROUTE,
             namespace: namespace,
@@ -36,6 +34,13 @@ public actor NetlinkSocket: NetlinkTransport {
             namespace: namespace,
             operation: "open a generic netlink socket"
         )
+        do throws(NetlinkError) {
+            let operation = "open a netfilter netlink socket"
+            netfilter = try MNLSocket(bus: NETLINK_NETFILTER, namespace: namespace, operation: operation)
+        } catch {
+            guard error.code == EPROTONOSUPPORT else { throw error }
+            netfilter = nil
+        }
     }
 
     public func execute(_ request: NetlinkRequest) throws(NetlinkError) -> [NetlinkMessage] {
@@ -203,17 +208,13 @@ extension NetlinkSocket {
         case NETLINK_ROUTE: return try body(&routing)
         case NETLINK_GENERIC: return try body(&generic)
         default:
-            var socket: MNLSocket
-            if let open = netfilter.take() {
-                socket = open
-            } else {
-                let operation = request.operation
-                socket = try MNLSocket(bus: NETLINK_NETFILTER, namespace: namespace, operation: operation)
+            guard var socket = netfilter.take() else {
+                throw NetlinkError(operation: request.operation, code: EPROTONOSUPPORT, detail: "no netfilter")
             }
-            // On an error the socket is closed, and with it what it may still be sent.
-            let value = try body(&socket)
+            // A value that cannot be copied has to be put back on both ways out.
+            let result = Result { () throws(NetlinkError) -> Value in try body(&socket) }
             netfilter = consume socket
-            return value
+            return try result.get()
         }
     }
 }
