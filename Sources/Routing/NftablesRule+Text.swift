@@ -181,7 +181,8 @@ private struct RulePrinter {
         into register: NftablesRegister
     ) {
         guard case .word(let word) = register else { return }
-        for covered in word..<word + max(1, paddedToWord(lengthBytes) / 4) { registers[covered] = nil }
+        // There are no more than 16 words, whatever a received length says.
+        for covered in word..<min(16, word + max(1, paddedToWord(lengthBytes) / 4)) { registers[covered] = nil }
         registers[word] = Term(text: text, type: type, lengthBytes: lengthBytes)
     }
 
@@ -274,12 +275,12 @@ private func payloadText(_ payload: NftablesPayload) -> String {
         case .transport: "@th"
         case .inner: "@ih"
         }
-    return "\(base),\(payload.offsetBytes * 8),\(payload.lengthBytes * 8)"
+    return "\(base),\(UInt64(payload.offsetBytes) * 8),\(UInt64(payload.lengthBytes) * 8)"
 }
 
 private func optionText(_ type: UInt8, _ offsetBytes: UInt32, _ lengthBytes: UInt32) -> String {
     if type == 2, offsetBytes == 2, lengthBytes == 2 { return "tcp option maxseg size" }
-    return "tcp option @\(type),\(offsetBytes * 8),\(lengthBytes * 8)"
+    return "tcp option @\(type),\(UInt64(offsetBytes) * 8),\(UInt64(lengthBytes) * 8)"
 }
 
 private func fibText(_ result: NftablesFIBResult) -> (String, NftablesType) {
