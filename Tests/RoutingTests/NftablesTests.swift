@@ -76,11 +76,9 @@ struct NftablesTests {
 
     @Test func `many elements are split into messages, ranges in one piece`() throws {
         let set = NftablesSet(NftablesName(table, "nets"), key: NftablesKeyType(.ipv4Address), flags: .interval)
-        let elements = (0..<5000).flatMap { number in
-            NftablesElement.range(
-                from: [10, UInt8(number >> 8), UInt8(number & 0xff), 0],
-                through: [10, UInt8(number >> 8), UInt8(number & 0xff), 9]
-            )
+        let elements = (0..<5000).flatMap { (number: Int) -> [NftablesElement] in
+            let network = [10, UInt8(number >> 8), UInt8(number & 0xff)]
+            return NftablesElement.range(from: network + [0], through: network + [9])
         }
         let requests = NftablesChange.encode([.addElements(set, elements)])
         #expect(requests.count > 1)
