@@ -2,7 +2,10 @@
 #include "CNetlink.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <libmnl/libmnl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -11,35 +14,87 @@
 /* libmnl's own type, under a name that does not make Swift import libmnl's header. */
 static struct mnl_socket *mnl(const CNetlink_Socket *socket) { return (struct mnl_socket *)socket; }
 
-CNetlink_Socket *CNetlink_open(int bus, int receiveTimeoutSeconds, int *error) {
-    struct mnl_socket *socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
+struct opening {
+    const char *namespacePath;
+    int bus, receiveTimeoutSeconds;
+    const uint32_t *groups;
+    size_t groupCount;
+    const char *filePath;
+    int fileFlags;
+    CNetlink_Socket *socket;
+    int descriptor, error;
+};
+
+static int enter(const char *namespacePath) {
+    int namespace = open(namespacePath, O_RDONLY | O_CLOEXEC);
+    if (namespace < 0) return errno;
+    int error = setns(namespace, CLONE_NEWNET) < 0 ? errno : 0;
+    close(namespace);
+    return error;
+}
+
+/* Runs `body` here, or in the namespace on a thread that ends with it: a socket stays where it was opened, and no thread
+ * of the caller's is ever in a foreign namespace. */
+static void run(void *(*body)(void *), struct opening *opening) {
+    if (opening->namespacePath == NULL) {
+        body(opening);
+        return;
+    }
+    pthread_t thread;
+    opening->error = pthread_create(&thread, NULL, body, opening);
+    if (opening->error == 0) pthread_join(thread, NULL);
+}
+
+static void *openSocket(void *argument) {
+    struct opening *opening = argument;
+    if (opening->namespacePath != NULL && (opening->error = enter(opening->namespacePath)) != 0) return NULL;
+    struct mnl_socket *socket = mnl_socket_open2(opening->bus, SOCK_CLOEXEC);
     if (socket == NULL) {
-        *error = errno;
+        opening->error = errno;
         return NULL;
     }
     int on = 1;
-    struct timeval limit = {.tv_sec = receiveTimeoutSeconds};
+    struct timeval limit = {.tv_sec = opening->receiveTimeoutSeconds};
     if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0
         || setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0) {
-        *error = errno;
+        opening->error = errno;
         mnl_socket_close(socket);
         return NULL;
     }
-    /* Kernels before 4.12 and 4.20 lack these two: then errors come without text, and dumps come unfiltered. Both are
-     * handled by the reader, so a failure here is none. */
+    /* Kernels before 4.12, 4.20 and 4.3 lack these: then errors come without text, dumps come unfiltered, and errors
+     * repeat the whole request. All of it is handled by the reader, so a failure here is none. */
     (void)mnl_socket_setsockopt(socket, NETLINK_EXT_ACK, &on, sizeof on);
     (void)mnl_socket_setsockopt(socket, NETLINK_GET_STRICT_CHK, &on, sizeof on);
-    return (CNetlink_Socket *)socket;
+    (void)mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &on, sizeof on);
+    opening->socket = (CNetlink_Socket *)socket;
+    return NULL;
+}
+
+CNetlink_Socket *CNetlink_open(int bus, const char *namespacePath, int receiveTimeoutSeconds, int *error) {
+    struct opening opening = {
+        .namespacePath = namespacePath, .bus = bus, .receiveTimeoutSeconds = receiveTimeoutSeconds};
+    run(openSocket, &opening);
+    *error = opening.error;
+    return opening.socket;
 }
 
 void CNetlink_close(CNetlink_Socket *socket) { mnl_socket_close(mnl(socket)); }
 
 int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count) {
     ssize_t sent;
-    do {
-        sent = mnl_socket_sendto(mnl(socket), bytes, count);
-    } while (sent < 0 && errno == EINTR);
-    return sent < 0 ? errno : 0;
+    int isGrown = 0;
+    while ((sent = mnl_socket_sendto(mnl(socket), bytes, count)) < 0) {
+        if (errno == EINTR) continue;
+        if (errno != EMSGSIZE || isGrown || count > INT_MAX / 4) return errno;
+        /* The kernel wants the datagram within the send buffer, and doubles what it is told. */
+        int size = (int)count;
+        int descriptor = mnl_socket_get_fd(mnl(socket));
+        if (setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0
+            && setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) < 0)
+            return EMSGSIZE;
+        isGrown = 1;
+    }
+    return 0;
 }
 
 ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count) {
@@ -70,19 +125,60 @@ ptrdiff_t CNetlink_receive(CNetlink_Socket *socket, void *buffer, size_t count) 
     return receive(mnl_socket_get_fd(mnl(socket)), buffer, count, 0);
 }
 
-int CNetlink_openMonitor(int bus, const uint32_t *groups, size_t count) {
-    struct mnl_socket *socket = mnl_socket_open2(bus, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (socket == NULL) return -errno;
+static void *openMonitor(void *argument) {
+    struct opening *opening = argument;
+    if (opening->namespacePath != NULL && (opening->error = enter(opening->namespacePath)) != 0) return NULL;
+    struct mnl_socket *socket = mnl_socket_open2(opening->bus, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (socket == NULL) {
+        opening->error = errno;
+        return NULL;
+    }
     int result = mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID);
-    for (size_t index = 0; index < count && result == 0; index++) {
-        uint32_t group = groups[index];
+    for (size_t index = 0; index < opening->groupCount && result == 0; index++) {
+        uint32_t group = opening->groups[index];
         result = mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof group);
     }
     /* A descriptor, unlike libmnl's object, may be handed between threads. */
     if (result == 0) result = fcntl(mnl_socket_get_fd(socket), F_DUPFD_CLOEXEC, 0);
-    int error = errno;
+    if (result < 0) opening->error = errno;
+    opening->descriptor = result;
     mnl_socket_close(socket);
-    return result < 0 ? -error : result;
+    return NULL;
+}
+
+int CNetlink_openMonitor(int bus, const char *namespacePath, const uint32_t *groups, size_t count) {
+    struct opening opening = {.namespacePath = namespacePath, .bus = bus, .groups = groups, .groupCount = count};
+    run(openMonitor, &opening);
+    return opening.error != 0 ? -opening.error : opening.descriptor;
+}
+
+static void *openFile(void *argument) {
+    struct opening *opening = argument;
+    if (opening->namespacePath != NULL && (opening->error = enter(opening->namespacePath)) != 0) return NULL;
+    opening->descriptor = open(opening->filePath, opening->fileFlags | O_CLOEXEC);
+    if (opening->descriptor < 0) opening->error = errno;
+    return NULL;
+}
+
+ptrdiff_t CNetlink_readFile(const char *path, const char *namespacePath, void *buffer, size_t count) {
+    struct opening opening = {.namespacePath = namespacePath, .filePath = path, .fileFlags = O_RDONLY};
+    run(openFile, &opening);
+    if (opening.error != 0) return -opening.error;
+    ssize_t size = read(opening.descriptor, buffer, count);
+    int error = errno;
+    close(opening.descriptor);
+    return size < 0 ? -error : size;
+}
+
+int CNetlink_writeFile(const char *path, const char *namespacePath, const void *bytes, size_t count) {
+    struct opening opening = {.namespacePath = namespacePath, .filePath = path, .fileFlags = O_WRONLY | O_TRUNC};
+    run(openFile, &opening);
+    if (opening.error != 0) return opening.error;
+    /* A setting is parsed whole with each write. */
+    ssize_t size = write(opening.descriptor, bytes, count);
+    int error = size < 0 ? errno : (size_t)size == count ? 0 : EIO;
+    close(opening.descriptor);
+    return error;
 }
 
 ptrdiff_t CNetlink_receiveEvent(int fileDescriptor, void *buffer, size_t count) {

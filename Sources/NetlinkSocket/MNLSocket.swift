@@ -7,11 +7,14 @@ struct MNLSocket: ~Copyable {
     /// Grown to the largest datagram seen.
     private var buffer: [UInt8]
 
-    /// - Parameter bus: `NETLINK_ROUTE` or `NETLINK_GENERIC`.
-    /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks the bus.
-    init(bus: Int32, operation: String) throws(NetlinkError) {
+    /// - Parameters:
+    ///   - bus: `NETLINK_ROUTE`, `NETLINK_GENERIC` or `NETLINK_NETFILTER`.
+    ///   - namespace: the path of a network namespace; `nil`: that of the calling thread.
+    /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks the bus, `ENOENT` without the namespace, `EINVAL` if
+    ///   the path is none.
+    init(bus: Int32, namespace: String?, operation: String) throws(NetlinkError) {
         var code: Int32 = 0
-        guard let socket = CNetlink_open(bus, Self.receiveTimeoutSeconds, &code) else {
+        guard let socket = CNetlink_open(bus, namespace, Self.receiveTimeoutSeconds, &code) else {
             throw NetlinkError(operation: operation, code: code)
         }
         self.socket = socket

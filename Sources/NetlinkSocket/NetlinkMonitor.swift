@@ -2,9 +2,10 @@ import CNetlink
 @preconcurrency import Dispatch  // DispatchSource is thread-safe, but not marked Sendable on Linux.
 public import NetlinkWire
 
-/// Tells that links, addresses or routes of this host changed; what changed is for the reader to dump.
+/// Tells that objects of this host's network changed; what changed is for the reader to dump.
 public struct NetlinkMonitor: Sendable {
-    public enum Kind: Hashable, Sendable, CaseIterable { case link, address, route }
+    /// `nftables`: any object of any table.
+    public enum Kind: Hashable, Sendable, CaseIterable { case link, address, neighbour, nexthop, nftables, route, rule }
 
     public enum Event: Hashable, Sendable {
         /// One or more objects of this kind.
@@ -13,36 +14,46 @@ public struct NetlinkMonitor: Sendable {
         case overrun
     }
 
-    /// For one reader. Ends when the reader's task is cancelled; that closes the socket.
+    /// For one reader. Ends when the reader's task is cancelled; that closes the sockets.
     public let events: AsyncStream<Event>
 
-    /// Joins the groups of `kinds`, in the network namespace of the calling thread. Changes after this are reported.
+    /// Joins the groups of `kinds`. Changes after this are reported.
     ///
-    /// - Throws: `NetlinkError`.
-    public init(kinds: Set<Kind> = Set(Kind.allCases)) throws(NetlinkError) {
-        let groups = kinds.flatMap(\.groups).sorted()
-        let descriptor = CNetlink_openMonitor(NETLINK_ROUTE, groups, groups.count)
-        guard descriptor >= 0 else {
-            throw NetlinkError(operation: "watch the host's network", code: -descriptor)
+    /// - Parameter namespace: the path of a network namespace; `nil`: that of the calling thread.
+    /// - Throws: `NetlinkError`; `EPERM` for `.nftables` without `CAP_NET_ADMIN`.
+    public init(kinds: Set<Kind> = [.link, .address, .route], namespace: String? = nil) throws(NetlinkError) {
+        var descriptors: [Int32] = []
+        for bus in [NETLINK_ROUTE, NETLINK_NETFILTER] {
+            let groups = kinds.filter { $0.bus == bus }.flatMap(\.groups).sorted()
+            if groups.isEmpty { continue }
+            let descriptor = CNetlink_openMonitor(bus, namespace, groups, groups.count)
+            guard descriptor >= 0 else {
+                for open in descriptors { CNetlink_closeMonitor(open) }
+                throw NetlinkError(operation: "watch the host's network", code: -descriptor)
+            }
+            descriptors.append(descriptor)
         }
         let queue = DispatchQueue(label: "netlink.monitor")
-        let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
         let (stream, continuation) = AsyncStream.makeStream(
             of: Event.self,
             bufferingPolicy: .bufferingNewest(Self.bufferedEvents)
         )
-        source.setEventHandler {
-            for event in readEvents(from: descriptor) {
-                if case .dropped = continuation.yield(event) { continuation.yield(.overrun) }
+        let sources = descriptors.map { descriptor in
+            let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
+            source.setEventHandler {
+                for event in readEvents(from: descriptor) {
+                    if case .dropped = continuation.yield(event) { continuation.yield(.overrun) }
+                }
             }
+            // Closing any earlier would let Dispatch watch a descriptor that somebody else has opened meanwhile.
+            source.setCancelHandler {
+                CNetlink_closeMonitor(descriptor)
+                continuation.finish()
+            }
+            return source
         }
-        // Closing any earlier would let Dispatch watch a descriptor that somebody else has opened meanwhile.
-        source.setCancelHandler {
-            CNetlink_closeMonitor(descriptor)
-            continuation.finish()
-        }
-        continuation.onTermination = { _ in source.cancel() }
-        source.activate()
+        continuation.onTermination = { _ in sources.forEach { $0.cancel() } }
+        sources.forEach { $0.activate() }
         events = stream
     }
 
@@ -79,11 +90,17 @@ private func readEvents(from descriptor: Int32) -> [NetlinkMonitor.Event] {
 }
 
 extension NetlinkMonitor.Kind {
+    fileprivate var bus: Int32 { self == .nftables ? NETLINK_NETFILTER : NETLINK_ROUTE }
+
     fileprivate var groups: [UInt32] {
         switch self {
         case .link: [RTNLGRP_LINK.rawValue]
         case .address: [RTNLGRP_IPV4_IFADDR.rawValue, RTNLGRP_IPV6_IFADDR.rawValue]
+        case .neighbour: [RTNLGRP_NEIGH.rawValue]
+        case .nexthop: [RTNLGRP_NEXTHOP.rawValue]
+        case .nftables: [NFNLGRP_NFTABLES.rawValue]
         case .route: [RTNLGRP_IPV4_ROUTE.rawValue, RTNLGRP_IPV6_ROUTE.rawValue]
+        case .rule: [RTNLGRP_IPV4_RULE.rawValue, RTNLGRP_IPV6_RULE.rawValue]
         }
     }
 
@@ -91,11 +108,15 @@ extension NetlinkMonitor.Kind {
         switch Int(messageType) {
         case RTM_NEWLINK, RTM_DELLINK: self = .link
         case RTM_NEWADDR, RTM_DELADDR: self = .address
+        case RTM_NEWNEIGH, RTM_DELNEIGH: self = .neighbour
+        case RTM_NEWNEXTHOP, RTM_DELNEXTHOP: self = .nexthop
         case RTM_NEWROUTE, RTM_DELROUTE: self = .route
+        case RTM_NEWRULE, RTM_DELRULE: self = .rule
+        case Int(NFNL_SUBSYS_NFTABLES) << 8...Int(NFNL_SUBSYS_NFTABLES) << 8 | 0xff: self = .nftables
         default: return nil
         }
     }
 }
 
-/// A link event with all its statistics is about 2 KiB; the kernel bundles none.
+/// A link event with all its statistics is about 2 KiB; netfilter bundles a transaction's into datagrams of a page.
 private let eventBufferBytes = 32 << 10

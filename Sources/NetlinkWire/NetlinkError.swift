@@ -10,12 +10,21 @@ public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
     public var detail: String?
     /// Where in our request the kernel points, in bytes from its header; `nil`: nowhere.
     public var offsetBytes: UInt32?
+    /// The attribute at `offsetBytes`, such as `WGDEVICE_A_PEERS[3].WGPEER_A_ENDPOINT`; `nil`: none, or not looked for.
+    public var path: String?
 
-    public init(operation: String, code: Int32, detail: String? = nil, offsetBytes: UInt32? = nil) {
+    public init(
+        operation: String,
+        code: Int32,
+        detail: String? = nil,
+        offsetBytes: UInt32? = nil,
+        path: String? = nil
+    ) {
         self.operation = operation
         self.code = code
         self.detail = detail
         self.offsetBytes = offsetBytes
+        self.path = path
     }
 
     /// A reply that makes no sense.
@@ -33,12 +42,26 @@ public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
     /// An address or route that is to be removed is not there: `ESRCH` for routes, `EADDRNOTAVAIL` for addresses.
     public var isAbsent: Bool { code == ESRCH || code == EADDRNOTAVAIL || code == ENODEV }
     public var isAddressInUse: Bool { code == EADDRINUSE }
+    /// The generation that a transaction was planned for is past; plan again.
+    public var isGenerationMismatch: Bool { code == ERESTART }
 
-    /// One line: `set wgm0: Operation not permitted (kernel: ...)`.
+    /// One line: `set wgm0: Invalid argument (kernel: invalid prefix at WGDEVICE_A_PEERS[0].WGPEER_A_ALLOWEDIPS[2])`.
     public var description: String {
         let reason = CNetlink_errorText(code).map { String(cString: $0) } ?? "error \(code)"
-        guard let detail else { return "\(operation): \(reason)" }
-        return "\(operation): \(reason) (\(code == EBADMSG ? "reply" : "kernel"): \(detail))"
+        if detail == nil, path == nil { return "\(operation): \(reason)" }
+        let place = path.map { "at \($0)" }
+        let words = [detail, place].compactMap(\.self).joined(separator: " ")
+        return "\(operation): \(reason) (\(code == EBADMSG ? "reply" : "kernel"): \(words))"
+    }
+
+    /// The same error, with the path of the attribute that the kernel points at in `request`.
+    public func located(in request: NetlinkRequest) -> NetlinkError {
+        guard path == nil, let offsetBytes else { return self }
+        let attributes = request.payload.dropFirst(max(0, request.attributesOffset - request.payloadOffset))
+        var error = self
+        let offset = Int(offsetBytes) - request.attributesOffset
+        error.path = attributePath(at: offset, in: attributes, names: request.names)
+        return error
     }
 }
 

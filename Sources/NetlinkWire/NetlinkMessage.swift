@@ -26,12 +26,19 @@ public struct NetlinkMessage: Hashable, Sendable {
     public func encode() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.headerBytes + payload.count)
-        bytes.appendInteger(UInt32(Self.headerBytes + payload.count))
-        bytes.appendInteger(type)
-        bytes.appendInteger(flags)
-        bytes.appendInteger(sequence)
-        bytes.appendInteger(UInt32(0))
-        return bytes + payload
+        append(to: &bytes)
+        return bytes
+    }
+
+    /// Appends `encode()` and what it takes to go on with another message, which must start at a multiple of 4.
+    public func append(to datagram: inout [UInt8]) {
+        while !datagram.count.isMultiple(of: 4) { datagram.append(0) }
+        datagram.appendInteger(UInt32(Self.headerBytes + payload.count))
+        datagram.appendInteger(type)
+        datagram.appendInteger(flags)
+        datagram.appendInteger(sequence)
+        datagram.appendInteger(UInt32(0))
+        datagram += payload
     }
 
     /// The messages of one received datagram.
@@ -56,7 +63,7 @@ public struct NetlinkMessage: Hashable, Sendable {
     }
 
     /// `NLMSG_HDRLEN`.
-    static let headerBytes = 16
+    public static let headerBytes = 16
 }
 
 /// The next multiple of 4: `NLMSG_ALIGN` and `NLA_ALIGN`.

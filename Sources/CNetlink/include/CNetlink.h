@@ -6,7 +6,11 @@
 #include <linux/genetlink.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <linux/wireguard.h>
 #include <stddef.h>
@@ -31,11 +35,13 @@ typedef struct CNetlink_Socket CNetlink_Socket;
 
 /* Opens and binds a socket with NETLINK_EXT_ACK (errors with text) and NETLINK_GET_STRICT_CHK (dumps that honour
  * filters; kernel 4.20), and gives receiving a time limit, so that a lost reply is an error and not a hang.
+ * namespacePath: the network namespace to open it in, such as /run/netns/blue; NULL: the calling thread's.
  * Returns NULL with the errno in *error. */
-CNetlink_Socket *CNetlink_open(int bus, int receiveTimeoutSeconds, int *error);
+CNetlink_Socket *CNetlink_open(int bus, const char *namespacePath, int receiveTimeoutSeconds, int *error);
 void CNetlink_close(CNetlink_Socket *socket);
 
-/* Sends one message. Returns 0 or an errno. */
+/* Sends one datagram; the send buffer grows to a large one. Returns 0 or an errno; EMSGSIZE: larger than the limit of
+ * net.core.wmem_max, without CAP_NET_ADMIN. */
 int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count);
 
 /* Size in bytes of the next datagram, which stays queued, or a negative errno. */
@@ -45,11 +51,17 @@ ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count);
  * is -ESRCH, one larger than the buffer -ENOSPC. */
 ptrdiff_t CNetlink_receive(CNetlink_Socket *socket, void *buffer, size_t count);
 
-/* A non-blocking descriptor that receives the events of the multicast groups (RTNLGRP_*), or a negative errno. */
-int CNetlink_openMonitor(int bus, const uint32_t *groups, size_t count);
+/* A non-blocking descriptor that receives the events of the multicast groups (RTNLGRP_* or NFNLGRP_*), or a negative
+ * errno. namespacePath as for CNetlink_open. */
+int CNetlink_openMonitor(int bus, const char *namespacePath, const uint32_t *groups, size_t count);
 /* As CNetlink_receive; -EAGAIN: nothing is queued, -ENOBUFS: events were lost. */
 ptrdiff_t CNetlink_receiveEvent(int fileDescriptor, void *buffer, size_t count);
 void CNetlink_closeMonitor(int fileDescriptor);
+
+/* Reads up to count bytes of a file, or writes them to it in one go; the file of a setting is of the namespace, as for
+ * CNetlink_open. Reading returns the size or a negative errno, writing 0 or an errno. */
+ptrdiff_t CNetlink_readFile(const char *path, const char *namespacePath, void *buffer, size_t count);
+int CNetlink_writeFile(const char *path, const char *namespacePath, const void *bytes, size_t count);
 
 /* Message type of a generic netlink family, resolved by libnl-genl-3, or a negative errno; -ENOENT: the kernel has no such
  * family, even after it tried to load the module. */
