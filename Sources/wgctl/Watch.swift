@@ -14,32 +14,33 @@ struct Watch {
     /// - Parameter read: what to show; `nil` ends the watch, after saying why.
     /// - Returns: the exit status.
     func run(_ invocation: Invocation, _ read: () async -> [DeviceSnapshot]?) async -> Int32 {
-        var endSignals = sigset_t()
-        sigemptyset(&endSignals)
-        sigaddset(&endSignals, SIGINT)
-        sigaddset(&endSignals, SIGTERM)
-        // Blocked, they wait for `sigtimedwait`, so that the terminal is always left as it was.
-        pthread_sigmask(SIG_BLOCK, &endSignals, nil)
+        // So that the terminal is always left as it was. Blocking them would not do: Dispatch parks the main thread with all
+        // signals let through.
+        guard interruption.read >= 0 else {
+            complain("\(invocation.program): cannot make a pipe")
+            return EXIT_FAILURE
+        }
+        for number in [SIGINT, SIGTERM] {
+            signal(number) { _ in
+                // Safe in a handler: the pipe was made before. A full pipe says enough.
+                var byte: UInt8 = 1
+                _ = write(interruption.write, &byte, 1)
+            }
+        }
         if isTerminal { _ = writeAll(Array("\u{1b}[?1049h\u{1b}[?25l".utf8), to: STDOUT_FILENO) }
-        let status = await loop(invocation, endSignals, read)
+        let status = await loop(invocation, read)
         if isTerminal { _ = writeAll(Array("\u{1b}[?25h\u{1b}[?1049l".utf8), to: STDOUT_FILENO) }
         return status
     }
 
-    private func loop(
-        _ invocation: Invocation,
-        _ endSignals: sigset_t,
-        _ read: () async -> [DeviceSnapshot]?
-    ) async -> Int32 {
-        var endSignals = endSignals
+    private func loop(_ invocation: Invocation, _ read: () async -> [DeviceSnapshot]?) async -> Int32 {
         var meter = RateMeter()
         let clock = ContinuousClock()
         while true {
             guard let devices = await read() else { return EXIT_FAILURE }
             let page = page(devices, meter: &meter, at: clock.now)
             guard printing(page, invocation) == EXIT_SUCCESS else { return EXIT_FAILURE }
-            var limit = timespec(tv_sec: intervalSeconds, tv_nsec: 0)
-            if sigtimedwait(&endSignals, nil, &limit) > 0 { return EXIT_SUCCESS }
+            if waitForInterruption(seconds: intervalSeconds) { return EXIT_SUCCESS }
         }
     }
 
@@ -65,5 +66,21 @@ struct Watch {
             page.append(byte)
         }
         return page + Array("\u{1b}[J".utf8)
+    }
+}
+
+/// A pipe that a signal's handler writes to; both ends are -1 if it could not be made.
+private let interruption: (read: Int32, write: Int32) = {
+    var ends: [Int32] = [-1, -1]
+    return pipe(&ends) == 0 ? (ends[0], ends[1]) : (-1, -1)
+}()
+
+/// - Returns: whether a signal came before the time was up.
+private func waitForInterruption(seconds: Int) -> Bool {
+    var readiness = pollfd(fd: interruption.read, events: Int16(POLLIN), revents: 0)
+    while true {
+        let ready = poll(&readiness, 1, Int32(seconds) * 1000)
+        if ready >= 0 { return ready > 0 }
+        // EINTR: the handler has run, and the next look finds what it wrote.
     }
 }
