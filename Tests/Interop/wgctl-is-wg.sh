@@ -402,7 +402,7 @@ kill -TERM $watch
 status=0
 wait $watch || status=$?
 check_equal 'watch ends well' "$status" 0
-script -qec "timeout -s INT 3 $tool show near --watch" /dev/null >"$work/out/watch" </dev/null || true # timeout's status
+script -qec "timeout --foreground -s INT 3 $tool show near --watch" /dev/null >"$work/out/watch" </dev/null || true # timeout's status
 check 'watch gives the terminal back' grep -q $'\e\[?25h\e\[?1049l' "$work/out/watch"
 
 finish
