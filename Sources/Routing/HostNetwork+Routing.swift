@@ -63,8 +63,8 @@ extension HostNetwork {
         )
     }
 
-    /// Applies `operations` in order, many per system call. What is to be removed and is already gone is no failure; another
-    /// failure does not keep the rest from being applied.
+    /// Applies `operations` in order, many per system call. What is to be removed and is already gone is no failure;
+    /// another failure does not keep the rest from being applied.
     ///
     /// - Throws: `NetlinkError` of the first operation that failed: `EPERM` without `CAP_NET_ADMIN`, `EEXIST` for what
     ///   somebody else holds. Read the host again.
