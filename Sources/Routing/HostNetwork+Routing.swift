@@ -73,7 +73,9 @@ extension HostNetwork {
         for (index, error) in refused.sorted(by: { $0.key < $1.key }) {
             // ENOENT: a rule, nexthop or neighbour that is not there.
             if operations[index].isRemoval, error.isAbsent || error.code == ENOENT { continue }
-            throw error
+            var named = error
+            named.operation = operations[index].description
+            throw named
         }
     }
 }

@@ -204,6 +204,40 @@ struct RoutingKernelTests {
         #expect(error?.detail == "Invalid prefsrc address")
     }
 
+    @Test func `a batch whose task is cancelled stops, one that a cancelled task begins does not`() async throws {
+        let (namespace, host) = try await network()
+        let d0 = try await index("d0", host)
+        let witness = HostNetwork(transport: try NetlinkSocket(namespace: "/run/netns/\(namespace.name)"))
+        var operations: [RoutingOperation] = []
+        for number in 0..<50_000 {
+            let bytes: [UInt8] = [10, UInt8(number >> 16), UInt8(number >> 8 & 0xff), UInt8(number & 0xff)]
+            let destination = IPPrefix(host: try #require(IPAddress(bytes: bytes)))
+            let target = Route.Target.hop(Route.Hop(linkIndex: d0))
+            operations.append(.addRoute(Route(to: destination, table: 7007, scope: 253, target: target)))
+        }
+        let all = operations
+        let outcome = await withTaskGroup(of: Result<Void, NetlinkError>.self) { group in
+            group.addTask { await Result { () async throws(NetlinkError) in try await host.apply(all) } }
+            // The first routes are there: so it has begun.
+            while let routes = try? await witness.routes(table: 7007), routes.isEmpty {}
+            group.cancelAll()
+            return await group.next()
+        }
+        let error = #expect(throws: NetlinkError.self) { try outcome?.get() }
+        #expect(error?.code == ECANCELED)
+        let added = try await host.routes(table: 7007).count
+        #expect((1..<50_000).contains(added))
+
+        let removals = all.prefix(added).compactMap { operation in
+            if case .addRoute(let route) = operation { RoutingOperation.removeRoute(route) } else { nil }
+        }
+        await withTaskGroup { group in
+            group.cancelAll()
+            group.addTask { _ = await Result { () async throws(NetlinkError) in try await host.apply(removals) } }
+        }
+        #expect(try await host.routes(table: 7007).isEmpty)
+    }
+
     @Test func `a socket is opened in a namespace, and the caller stays where it was`() async throws {
         let (namespace, host) = try await network()
         let socket = try NetlinkSocket(namespace: "/run/netns/\(namespace.name)")
