@@ -28,7 +28,7 @@ package struct DeviceModel {
 
     package mutating func apply(_ operation: DeviceOperation) {
         switch operation {
-        case .setPrivateKey(let key): device.privateKey = key == noPrivateKey ? nil : key
+        case .setPrivateKey(let key): device.privateKey = asHeld(key)
         case .setListenPort(let port): device.listenPort = port
         case .setFwmark(let mark): device.fwmark = mark
         case .removeAllPeers: for key in Array(peers.keys) { remove(key) }
@@ -96,4 +96,12 @@ package struct DeviceModel {
         clock += 1
         return clock
     }
+}
+
+/// The kernel clamps what it is given, and reports the result.
+private func asHeld(_ key: PrivateKey) -> PrivateKey? {
+    if key == noPrivateKey { return nil }
+    var bytes = key.bytes
+    clampSecret(&bytes)
+    return PrivateKey(bytes: bytes)
 }

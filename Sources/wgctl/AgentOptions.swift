@@ -1,36 +1,32 @@
-import ArgumentParser
-import Glibc
+import MeshModel
 
 /// Which agent of this host is meant.
-struct AgentOptions: ParsableArguments {
-    @Option(
-        help: "The agent's socket (default: WGMESH_SOCKET, then /run/wgmesh/agent.sock or /run/wgmesh/INSTANCE.sock)."
-    )
-    var socket: String?
-    @Option(help: "Name of a further agent on this host (default: WGMESH_INSTANCE).")
-    var instance: String?
+struct AgentOptions {
+    let socketPath: String
+    /// `nil`: the first, which has no name.
+    let instanceName: String?
 
-    var instanceName: String? { instance ?? environment("WGMESH_INSTANCE") }
-
-    var socketPath: String {
-        socket ?? environment("WGMESH_SOCKET") ?? "/run/wgmesh/\(instanceName ?? "agent").sock"
-    }
-
-    func validate() throws {
-        guard let name = instanceName else { return }
+    /// Takes `--socket` and `--instance` out of the arguments; what they leave open is in the environment.
+    ///
+    /// - Throws: `CommandFailure` (`usage`) for what cannot be the name of an instance.
+    init(_ invocation: inout Invocation) throws(CommandFailure) {
+        let socket = invocation.take(option: "--socket") ?? nonEmptyEnvironmentValue("WGMESH_SOCKET")
+        instanceName = invocation.take(option: "--instance") ?? nonEmptyEnvironmentValue("WGMESH_INSTANCE")
+        socketPath = socket ?? "/run/wgmesh/\(instanceName ?? "agent").sock"
+        guard let instanceName else { return }
         let isValid =
-            (1...64).contains(name.utf8.count) && name.utf8.first != UInt8(ascii: ".")
-            && name.utf8.allSatisfy(isNameCharacter)
+            (1...64).contains(instanceName.utf8.count) && instanceName.utf8.first != UInt8(ascii: ".")
+            && instanceName.utf8.allSatisfy(isNameCharacter)
         guard isValid else {
-            throw ValidationError("an instance name has 1 to 64 letters, digits, dots, dashes and underscores")
+            let rule = "an instance name has 1 to 64 letters, digits, dots, dashes and underscores"
+            throw CommandFailure(.usage, rule)
         }
     }
 }
 
 /// - Returns: `nil` also for an empty variable, which is how a unit file unsets one.
-func environment(_ name: String) -> String? {
-    guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { return nil }
-    return value
+private func nonEmptyEnvironmentValue(_ name: String) -> String? {
+    environmentValue(name).flatMap { $0.isEmpty ? nil : $0 }
 }
 
 private func isNameCharacter(_ character: UInt8) -> Bool {

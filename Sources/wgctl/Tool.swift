@@ -154,17 +154,40 @@ let verbs: [Verb] = [
         more: "  --json                 print JSON, one object per line\n",
         run: monitorHost
     ),
-]
+    Verb(
+        name: "status",
+        summary: "Asks the agent how it is",
+        usage: statusUsage,
+        more: agentOptionsHelp
+            + "Exit status: 0 all is well, 3 no agent answers, 4 it is not registered, 5 something is wrong.\n",
+        run: askStatus
+    ),
+    Verb(
+        name: "up",
+        summary: "Tells the agent to connect, which it remembers across restarts",
+        usage: upUsage,
+        more: agentOptionsHelp,
+        run: connectAgent
+    ),
+    Verb(
+        name: "down",
+        summary: "Takes the tunnel down: by the agent, or directly if none runs",
+        usage: downUsage,
+        more: agentOptionsHelp
+            + """
+              --interface LINK       what to remove when no agent runs (default: wgm0)
+            Without an agent it removes exactly what is ours: the link if it bears our mark (its alias), and our routes
+            through it. Exit status: 10 not root, 17 the link is somebody else's.
 
-/// The verbs that ArgumentParser reads; see `WGCtl`.
-let agentVerbs = [
-    ("status", "Asks the agent how it is"), ("up", "Tells it to connect"), ("down", "Takes the tunnel down"),
+            """,
+        run: takeDown
+    ),
 ]
 
 /// Runs the verb that the command line names.
 ///
-/// - Returns: the exit status; `nil`: the verb is not in the table.
-func runVerb(_ commandLine: [String]) async -> Int32? {
+/// - Returns: the exit status.
+func runVerb(_ commandLine: [String]) async -> Int32 {
     let program = commandLine.first ?? "wgctl"
     var invocation = Invocation(
         program: program,
@@ -173,7 +196,6 @@ func runVerb(_ commandLine: [String]) async -> Int32? {
     )
     if commandLine.count == 2, let status = answerHelp(invocation) { return status }
     guard let verb = verbs.first(where: { $0.name == invocation.verb && ($0.isOfWG || !invocation.isWG) }) else {
-        if !invocation.isWG, agentVerbs.contains(where: { $0.0 == invocation.verb }) { return nil }
         complain("Invalid subcommand: `\(invocation.verb)'")
         _ = writeAll(Array(helpText(invocation).utf8), to: STDERR_FILENO)
         return EXIT_FAILURE
@@ -208,7 +230,6 @@ private func answerHelp(_ invocation: Invocation) -> Int32? {
 private func helpText(_ invocation: Invocation) -> String {
     var text = "Usage: \(invocation.program) <cmd> [<args>]\n\nAvailable subcommands:\n"
     for verb in verbs where verb.isOfWG || !invocation.isWG { text += "  \(verb.name): \(verb.summary)\n" }
-    if !invocation.isWG { for (name, summary) in agentVerbs { text += "  \(name): \(summary)\n" } }
     return text + "You may pass `--help' to any of these subcommands to view usage.\n"
 }
 

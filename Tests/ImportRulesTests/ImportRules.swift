@@ -61,10 +61,9 @@ enum ImportRules {
         Target(
             name: "wgctl",
             own: [
-                "CSodium", "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel",
-                "WGTool",
+                "CSodium", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", "WGTool",
             ],
-            foreign: ["ArgumentParser", "Glibc"]
+            foreign: ["Glibc"]
         ),
     ]
 

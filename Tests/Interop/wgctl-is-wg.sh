@@ -117,12 +117,10 @@ device many
 python3 - >"$work/conf/many" <<'EOF'
 import base64, hashlib
 def key(name): return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
-print("[Interface]
-ListenPort = 51874")
+print("[Interface]", "ListenPort = 51874", sep="\n")
 for n in range(1, 501):
-    print(f"[Peer]
-PublicKey = {key(f'many{n}')}
-AllowedIPs = 10.{n // 250}.{n % 250}.0/24, fd00:{n:x}::/64")
+    print("[Peer]", f"PublicKey = {key(f'many{n}')}", sep="\n")
+    print(f"AllowedIPs = 10.{n // 250}.{n % 250}.0/24, fd00:{n:x}::/64")
     if n % 3 == 0: print(f"Endpoint = 203.0.113.{n % 250}:{n}")
     if n % 5 == 0: print(f"PresharedKey = {key(f'psk{n}')}")
 EOF

@@ -1,5 +1,3 @@
-import ArgumentParser
-import CommandLineSupport
 import Dispatch
 import Glibc
 import MeshModel
@@ -45,12 +43,18 @@ struct AgentClientTests {
     }
 
     @Test func `the instance chooses the socket`() throws {
-        #expect(try Status.parse([]).agent.socketPath == "/run/wgmesh/agent.sock")
-        #expect(try Status.parse(["--instance", "office"]).agent.socketPath == "/run/wgmesh/office.sock")
-        #expect(try Status.parse(["--instance", "office", "--socket", "/x"]).agent.socketPath == "/x")
+        #expect(try options([]).socketPath == "/run/wgmesh/agent.sock")
+        #expect(try options(["--instance", "office"]).socketPath == "/run/wgmesh/office.sock")
+        #expect(try options(["--instance", "office", "--socket", "/x"]).socketPath == "/x")
         for name in ["", "..", "a/b", "a b", String(repeating: "x", count: 65)] {
-            #expect(throws: (any Error).self) { try Status.parse(["--instance", name]) }
+            let error = #expect(throws: CommandFailure.self) { try options(["--instance", name]) }
+            #expect(error?.status == .usage)
         }
+    }
+
+    private func options(_ arguments: [String]) throws -> AgentOptions {
+        var invocation = Invocation(program: "wgctl", verb: "status", arguments: arguments)
+        return try AgentOptions(&invocation)
     }
 }
 

@@ -72,6 +72,14 @@ struct DeviceDifferenceTests {
         #expect(operations.map(\.description) == ["peer \(keyQ) allowed-ips +10.9.0.0/16"])
     }
 
+    @Test func `a secret that is not clamped is the one that the kernel holds clamped`() throws {
+        let change = DeviceChange(privateKey: PrivateKey(bytes: [UInt8](repeating: 0xff, count: 32)))
+        var held = [UInt8](repeating: 0xff, count: 32)
+        clampSecret(&held)
+        let device = DeviceSnapshot(name: "wg0", index: 2, privateKey: PrivateKey(bytes: held))
+        #expect(syncPlan(current: device, configuration: change).isEmpty)
+    }
+
     @Test func `an allowed IP moves in one step`() {
         var new = sampleDevice()
         new.peers[0].allowedIPs = prefixes("10.0.0.0/8")
