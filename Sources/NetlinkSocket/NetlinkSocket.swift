@@ -21,8 +21,8 @@ public actor NetlinkSocket: NetlinkTransport {
     ///
     /// - Parameter namespace: the path of a network namespace, such as `/run/netns/blue`, which needs `CAP_SYS_ADMIN`;
     ///   `nil`: that of the calling thread.
-    /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks netlink, `EMFILE` without a free descriptor, `ENOENT`
-    ///   without that namespace, `EINVAL` if the path is none.
+    /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks netlink, `EMFILE` without a free descriptor,
+    ///   `ENOENT` without that namespace, `EINVAL` if the path is none.
     public init(namespace: String? = nil) throws(NetlinkError) {
         routing = try MNLSocket(
             bus: NETLINK_ROUTE,
@@ -103,7 +103,8 @@ public actor NetlinkSocket: NetlinkTransport {
 
     /// An interrupted dump is rare; many in a row mean that somebody changes the objects without end.
     private static let dumpAttempts = 10
-    /// Refusals of that many messages fit the receive buffer of a socket (212,992 bytes by default, up to 1,280 for one).
+    /// Refusals of that many messages fit the receive buffer of a socket (212,992 bytes by default, up to 1,280 for
+    /// one).
     private static let batchMessages = 100
     /// Enough for a hundred routes or rules; larger messages go alone.
     private static let batchBytes = 32 << 10

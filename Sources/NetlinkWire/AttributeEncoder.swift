@@ -15,19 +15,23 @@ public struct AttributeEncoder: Sendable {
     }
 
     public mutating func append(_ type: Int, bytes payload: some Collection<UInt8>) {
-        let length = Self.headerBytes + payload.count
-        precondition(length <= Int(UInt16.max), "attribute \(type) of \(payload.count) bytes")
-        bytes.appendInteger(UInt16(length))
-        bytes.appendInteger(UInt16(type))
+        appendHeader(type, payloadBytes: payload.count)
         bytes.append(contentsOf: payload)
         pad()
     }
 
     /// In host byte order.
     public mutating func append(_ type: Int, integer value: some FixedWidthInteger) {
-        var payload: [UInt8] = []
-        payload.appendInteger(value)
-        append(type, bytes: payload)
+        appendHeader(type, payloadBytes: value.bitWidth / 8)
+        bytes.appendInteger(value)
+        pad()
+    }
+
+    private mutating func appendHeader(_ type: Int, payloadBytes: Int) {
+        let length = Self.headerBytes + payloadBytes
+        precondition(length <= Int(UInt16.max), "attribute \(type) of \(payloadBytes) bytes")
+        bytes.appendInteger(UInt16(length))
+        bytes.appendInteger(UInt16(type))
     }
 
     /// With the NUL that the kernel wants (`NLA_NUL_STRING`).

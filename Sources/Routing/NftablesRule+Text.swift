@@ -162,7 +162,9 @@ private struct RulePrinter {
         let start = NftablesPayload(payload.base, offsetBytes: payload.offsetBytes, lengthBytes: isV4 == true ? 4 : 16)
         let addresses: [NftablesField] =
             isV4.map { $0 ? [.ipSource, .ipDestination] : [.ip6Source, .ip6Destination] } ?? []
-        if let field = addresses.first(where: { $0.load() == .payload(start, into: .word(0)) }), length < start.lengthBytes {
+        if let field = addresses.first(where: { $0.load() == .payload(start, into: .word(0)) }),
+            length < start.lengthBytes
+        {
             load(field.name, field.type, lengthBytes: length, into: register)
             if case .word(let word) = register { registers[word]?.prefixBits = length * 8 }
         } else if NftablesField.icmpType.load() == .payload(payload, into: .word(0)), l4Protocol == 1 {

@@ -142,7 +142,11 @@ struct NftablesKernelTests {
         let read = try #require(try await host.nftablesRuleset(table))
         let intervals = NftablesInterval.join(read.elements(of: "nets"))
         #expect(intervals.map(\.first) == prefixes.map(\.address.bytes))
-        #expect(intervals.map(\.last) == [[0, 255, 255, 255], [10, 255, 255, 255], [11, 255, 255, 255], [255, 255, 255, 255]])
+        #expect(
+            intervals.map(\.last) == [
+                [0, 255, 255, 255], [10, 255, 255, 255], [11, 255, 255, 255], [255, 255, 255, 255],
+            ]
+        )
         let element = try #require(read.elements(of: "timed").first)
         #expect(element.timeoutMilliseconds == 60_000 && element.comment == "soon")
         #expect(try #require(element.expiresInMilliseconds) <= 60_000)
@@ -266,12 +270,15 @@ extension NftablesKernelTests {
                 .object(type: NftablesCounter.objectType, name: "web"), .verdict(.accept),
             ],
             [.fib(result: .addressType, flags: NftablesFIBFlags.destinationAddress, into: .word(0))]
-                + [.compare(.word(0), .equal, NftablesType.fibAddressType.bytes(2)), .verdict(.goto(chain: "checked"))],
-            tcp + [NftablesField.destinationPort.load(), .range(.word(0), from: [0x03, 0xe8], through: [0x07, 0xd0])] + [
-                .limit(NftablesLimit(rate: 10, perSeconds: 60, burst: 3)),
-                .log(NftablesLog(prefix: "deny ", target: .group(7, snapLengthBytes: 64, threshold: 2))),
-                .reject(.tcpReset),
-            ],
+                + [
+                    .compare(.word(0), .equal, NftablesType.fibAddressType.bytes(2)), .verdict(.goto(chain: "checked")),
+                ],
+            tcp + [NftablesField.destinationPort.load(), .range(.word(0), from: [0x03, 0xe8], through: [0x07, 0xd0])]
+                + [
+                    .limit(NftablesLimit(rate: 10, perSeconds: 60, burst: 3)),
+                    .log(NftablesLog(prefix: "deny ", target: .group(7, snapLengthBytes: 64, threshold: 2))),
+                    .reject(.tcpReset),
+                ],
             .match(.l4Protocol, 17) + [.reject(.icmpx(code: 3))],
             v4 + [NftablesField.ipDestination.load()] + [
                 .bitwise(.word(0), into: .word(0), mask: [255, 240, 0, 0], xor: [0, 0, 0, 0]),

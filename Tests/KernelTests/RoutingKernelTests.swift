@@ -30,10 +30,14 @@ struct RoutingKernelTests {
                     Route.Hop(linkIndex: d1, gateway: try address("203.0.113.9"), weight: 256, isOnLink: true),
                 ])
             ),
-            Route(.unreachable, to: try prefix("10.3.0.0/16"), metric: 9), Route(.blackhole, to: try prefix("10.4.0.0/16")),
+            Route(.unreachable, to: try prefix("10.3.0.0/16"), metric: 9),
+            Route(.blackhole, to: try prefix("10.4.0.0/16")),
             Route(.throw, to: try prefix("10.5.0.0/16"), table: 100), Route(.prohibit, to: try prefix("10.6.0.0/16")),
             Route(.unreachable, to: try prefix("2001:db8:3::/48"), metric: 1024),
-            Route(to: try prefix("10.7.0.0/16"), target: .hop(Route.Hop(linkIndex: d0, gateway: try address("fe80::7")))),
+            Route(
+                to: try prefix("10.7.0.0/16"),
+                target: .hop(Route.Hop(linkIndex: d0, gateway: try address("fe80::7")))
+            ),
             Route(to: try prefix("10.8.0.0/16"), scope: 253, target: .hop(Route.Hop(linkIndex: d1))),
             Route(
                 to: try prefix("2001:db8:1::/48"),
@@ -54,7 +58,11 @@ struct RoutingKernelTests {
         #expect(try await host.routes(table: 70_007) == [routes[1]])
         #expect(try await host.routes(table: 4711).isEmpty)
         let listed = try namespace.run("ip", "route", "show", "table", "all")
-        #expect(listed.contains("10.1.0.0/16 via 192.0.2.9 dev d0 proto 77 src 192.0.2.1 metric 5 mtu lock 1400 advmss 1300"))
+        #expect(
+            listed.contains(
+                "10.1.0.0/16 via 192.0.2.9 dev d0 proto 77 src 192.0.2.1 metric 5 mtu lock 1400 advmss 1300"
+            )
+        )
         #expect(listed.contains("throw 10.5.0.0/16 table 100 proto 77"))
         #expect(listed.contains("10.7.0.0/16 via inet6 fe80::7 dev d0"))
         let json = try namespace.run("ip", "-j", "route", "show", "table", "70007")
@@ -116,7 +124,14 @@ struct RoutingKernelTests {
         let (namespace, host) = try await network()
         try namespace.run("ip", "rule", "add", "priority", "50", "lookup", "50")
         let rules: Set<RoutingRule> = [
-            RoutingRule(isV4: true, priority: 100, .lookUp(table: 7007), isInverted: true, fwmark: 0x77, fwmarkMask: 0xff),
+            RoutingRule(
+                isV4: true,
+                priority: 100,
+                .lookUp(table: 7007),
+                isInverted: true,
+                fwmark: 0x77,
+                fwmarkMask: 0xff
+            ),
             RoutingRule(isV4: true, priority: 101, .lookUp(table: 254), suppressPrefixLength: 0),
             RoutingRule(
                 isV4: true,
@@ -140,7 +155,11 @@ struct RoutingKernelTests {
         let listed = try namespace.run("ip", "rule")
         #expect(listed.contains("100:\tnot from all fwmark 0x77/0xff lookup 7007 proto 77"))
         #expect(listed.contains("101:\tfrom all lookup main suppress_prefixlength 0 proto 77"))
-        #expect(listed.contains("102:\tfrom 10.0.0.0/8 to 192.0.2.0/24 iif lo oif d0 uidrange 1000-2000 lookup 70000 proto 77"))
+        #expect(
+            listed.contains(
+                "102:\tfrom 10.0.0.0/8 to 192.0.2.0/24 iif lo oif d0 uidrange 1000-2000 lookup 70000 proto 77"
+            )
+        )
         #expect(listed.contains("104:\tfrom all goto 32766 proto 77"))
         #expect(try namespace.run("ip", "-6", "rule").contains("103:\tfrom all lookup [l3mdev-table] proto 77"))
         for rule in rules { try namespace.run("sh", "-c", RoutingOperation.removeRule(rule).description) }
@@ -175,11 +194,49 @@ struct RoutingKernelTests {
 
     @Test func `an error names the attribute that the kernel points at`() async throws {
         let (_, host) = try await network()
-        var route = Route(to: try prefix("10.9.0.0/16"), target: .hop(Route.Hop(linkIndex: try await index("d0", host))))
+        var route = Route(
+            to: try prefix("10.9.0.0/16"),
+            target: .hop(Route.Hop(linkIndex: try await index("d0", host)))
+        )
         route.preferredSource = try address("198.51.100.77")
         let error = await #expect(throws: NetlinkError.self) { try await host.apply([.addRoute(route)]) }
         #expect(error?.code == EINVAL)
         #expect(error?.detail == "Invalid prefsrc address")
+    }
+
+    @Test func `a batch whose task is cancelled stops, one that a cancelled task begins does not`() async throws {
+        let (namespace, host) = try await network()
+        let d0 = try await index("d0", host)
+        let witness = HostNetwork(transport: try NetlinkSocket(namespace: "/run/netns/\(namespace.name)"))
+        var operations: [RoutingOperation] = []
+        for number in 0..<50_000 {
+            let bytes: [UInt8] = [10, UInt8(number >> 16), UInt8(number >> 8 & 0xff), UInt8(number & 0xff)]
+            let destination = IPPrefix(host: try #require(IPAddress(bytes: bytes)))
+            let target = Route.Target.hop(Route.Hop(linkIndex: d0))
+            operations.append(.addRoute(Route(to: destination, table: 7007, scope: 253, target: target)))
+        }
+        let all = operations
+        let error = await withTaskGroup(of: NetlinkError?.self) { group in
+            group.addTask { await failure(of: all, on: host) }
+            // The first routes are there: so it has begun. A dump that fails ends the wait, and the test below.
+            while let routes = try? await witness.routes(table: 7007), routes.isEmpty {}
+            group.cancelAll()
+            return await group.next() ?? nil
+        }
+        #expect(error?.code == ECANCELED)
+        let added = try await host.routes(table: 7007).count
+        #expect((1..<50_000).contains(added))
+
+        let removals = all.prefix(added).compactMap { operation in
+            if case .addRoute(let route) = operation { RoutingOperation.removeRoute(route) } else { nil }
+        }
+        let refused = await withTaskGroup(of: NetlinkError?.self) { group in
+            group.cancelAll()
+            group.addTask { await failure(of: removals, on: host) }
+            return await group.next() ?? nil
+        }
+        #expect(refused == nil)
+        #expect(try await host.routes(table: 7007).isEmpty)
     }
 
     @Test func `a socket is opened in a namespace, and the caller stays where it was`() async throws {
@@ -235,4 +292,17 @@ extension RoutingKernelTests {
 
     private func prefix(_ text: String) throws -> IPPrefix { try #require(IPPrefix(text)) }
     private func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
+}
+
+/// The error that applying the operations ends with; `nil`: none.
+private func failure(
+    of operations: [RoutingOperation],
+    on host: HostNetwork<NetlinkSocket>
+) async -> NetlinkError? {
+    do throws(NetlinkError) {
+        try await host.apply(operations)
+        return nil
+    } catch {
+        return error
+    }
 }

@@ -66,7 +66,11 @@ struct NftablesTests {
 
     @Test func `registers have the kernel's numbers`() {
         #expect(NftablesRegister.verdict.number == 0)
-        #expect((0..<16).map { NftablesRegister.word($0).number } == [1, 9, 10, 11, 2, 13, 14, 15, 3, 17, 18, 19, 4, 21, 22, 23])
+        #expect(
+            (0..<16).map { NftablesRegister.word($0).number } == [
+                1, 9, 10, 11, 2, 13, 14, 15, 3, 17, 18, 19, 4, 21, 22, 23,
+            ]
+        )
         for word in 0..<16 {
             #expect(NftablesRegister(number: NftablesRegister.word(word).number) == .word(word))
             #expect(NftablesRegister(number: UInt32(8 + word)) == .word(word))
@@ -76,9 +80,10 @@ struct NftablesTests {
 
     @Test func `many elements are split into messages, ranges in one piece`() throws {
         let set = NftablesSet(NftablesName(table, "nets"), key: NftablesKeyType(.ipv4Address), flags: .interval)
-        let elements = (0..<5000).flatMap { (number: Int) -> [NftablesElement] in
-            let network = [10, UInt8(number >> 8), UInt8(number & 0xff)]
-            return NftablesElement.range(from: network + [0], through: network + [9])
+        var elements: [NftablesElement] = []
+        for number in 0..<5000 {
+            let network: [UInt8] = [10, UInt8(number >> 8), UInt8(number & 0xff)]
+            elements += NftablesElement.range(from: network + [0], through: network + [9])
         }
         let requests = NftablesChange.encode([.addElements(set, elements)])
         #expect(requests.count > 1)
@@ -122,7 +127,7 @@ struct NftablesTests {
         var generator = SeededGenerator(seed: 3)
         let samples = try RecordedMessages("nftables.txt").payloads
         let intervals = NftablesSet(NftablesName(table, "s"), key: NftablesKeyType(.ipv4Address), flags: .interval)
-        for _ in 0..<20_000 {
+        for _ in 0..<5000 {
             guard let sample = samples.randomElement(using: &generator) else { break }
             let bytes = mutated(sample, using: &generator)[...]
             // Any outcome is right; that it comes back at all, text included, is the test.

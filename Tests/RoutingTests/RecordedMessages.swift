@@ -23,7 +23,8 @@ struct RecordedMessages {
         kinds.map { kind in .success(messages.filter { $0.kind == kind }.map(\.message)) }
     }
 
-    /// In the order in which a ruleset is read; each set's elements were recorded as two messages, the second without any.
+    /// In the order in which a ruleset is read; each set's elements were recorded as two messages, the second without
+    /// any.
     func rulesetReplies(generation: UInt32) throws -> [Result<[NetlinkMessage], NetlinkError>] {
         var payload = AttributeEncoder(header: [0, 0, 0, 0])
         payload.append(Int(NFTA_GEN_ID.rawValue), integer: generation.bigEndian)
