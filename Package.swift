@@ -69,6 +69,7 @@ let package = Package(
             dependencies: [
                 "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
                 "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioPosix, serviceLifecycle,
+                unixSignals,
             ]
         ),
         .target(
@@ -93,7 +94,8 @@ let package = Package(
         .executableTarget(
             name: "wgctl",
             dependencies: [
-                "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", argumentParser,
+                "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel",
+                argumentParser,
             ]
         ),
 
@@ -103,7 +105,7 @@ let package = Package(
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "WGKernel", "Routing"],
             path: "Tests/TestSupport"
         ),
-        .testTarget(name: "MeshModelTests", dependencies: ["MeshModel"]),
+        .testTarget(name: "MeshModelTests", dependencies: ["MeshModel", "TestSupport"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["CNetlink", "NetlinkWire", "TestSupport"]),
         .testTarget(
             name: "WGKernelTests",
@@ -116,7 +118,10 @@ let package = Package(
         .testTarget(name: "ICETests", dependencies: ["ICE", "MeshModel", "TestSupport", crypto]),
         .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
         .testTarget(name: "SimulationTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
-        .testTarget(name: "MapCompilerTests", dependencies: ["MapCompiler", "MeshModel", "TestSupport"]),
+        .testTarget(
+            name: "MapCompilerTests",
+            dependencies: ["MapCompiler", "MeshModel", "MeshProto", "TestSupport", protobuf]
+        ),
         .testTarget(name: "MeshProtoTests", dependencies: ["MeshModel", "MeshProto", "TestSupport", protobuf]),
         .testTarget(
             name: "ControlPlaneTests",
@@ -129,7 +134,7 @@ let package = Package(
             name: "AgentTests",
             dependencies: [
                 "Agent", "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkWire", "Routing",
-                "TestSupport", "WGKernel", grpcCore, grpcInProcess, grpcTransport, logging,
+                "TestSupport", "WGKernel", grpcCore, grpcInProcess, grpcTransport, logging, protobuf,
             ]
         ),
         .testTarget(
@@ -138,6 +143,7 @@ let package = Package(
                 "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport", "WGKernel",
             ]
         ),
+        .testTarget(name: "WGCtlTests", dependencies: ["CommandLineSupport", "MeshModel", "wgctl"]),
         .testTarget(name: "ImportRulesTests"),
     ]
 )

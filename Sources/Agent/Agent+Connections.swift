@@ -1,4 +1,5 @@
 import AgentCore
+import Logging
 import MeshModel
 import MeshProto
 
@@ -30,11 +31,13 @@ extension Agent {
     /// - Returns: `false` when the tunnel shall go down, `nil` when the agent ends.
     private func connectUntilUnwanted() async throws -> Bool? {
         let signalRegistered = Gate()
+        // A gate whose waiter was cancelled is of no more use.
+        servicesKnown = Gate()
         let (outbox, outboxSink) = AsyncStream.makeStream(
             of: SignalStream.Outgoing.self,
             bufferingPolicy: .bufferingNewest(Self.outboxCapacity)
         )
-        signalOutbox = outboxSink
+        setSignalSink { outboxSink.yield($0) }
         let signal = SignalStream(identity: identity, outbox: outbox, logger: logger)
         let management = ManagementStream(
             server: configuration.management,
@@ -64,7 +67,7 @@ extension Agent {
             }
             return nil
         }
-        signalOutbox = nil
+        setSignalSink(nil)
         deliver(.management(.disconnected(reason: "the tunnel is down")))
         deliver(.signalServer(.disconnected(reason: "the tunnel is down")))
         return wish
@@ -80,7 +83,8 @@ extension Agent {
     private func handle(_ event: ManagementStream.Event) {
         switch event {
         case .state(let state):
-            if state == .connected, core.status.management != .connected { logger.info("management connected") }
+            if state == .connected, !isManagementConnected { logger.info("management connected") }
+            isManagementConnected = state == .connected
             deliver(.management(state))
         case .services(let services):
             guard let signal = services.signal else { return }

@@ -20,12 +20,14 @@ package actor Agent<Transport: NetlinkTransport> {
     let state: StateDirectory
     let logger: Logger
     let clock = ContinuousClock()
-    var core: AgentCore
+    private var core: AgentCore
     /// Where signal is, as the control plane said last.
     var signalServer: ServerAddress?
-    var signalOutbox: AsyncStream<SignalStream.Outgoing>.Continuation?
+    var isManagementConnected = false
+    /// Where messages to peers go; `nil` while the tunnel is wanted down.
+    private var signalSink: (@Sendable (SignalStream.Outgoing) -> Void)?
     /// Opened by the first word of the control plane on where the other services are.
-    let servicesKnown = Gate()
+    var servicesKnown = Gate()
     let wishes: AsyncStream<Bool>
     private let wishSink: AsyncStream<Bool>.Continuation
 
@@ -41,6 +43,7 @@ package actor Agent<Transport: NetlinkTransport> {
     private let passSink: AsyncStream<Void>.Continuation
     private var nextPass: ContinuousClock.Instant?
     private var lastPass: ContinuousClock.Instant
+    private var localAddresses: [IPAddress] = []
 
     private let openSTUN: OpenSTUN
     private var stun: (port: UInt16, sockets: any DatagramPort)?
@@ -91,7 +94,8 @@ package actor Agent<Transport: NetlinkTransport> {
     /// - Parameter kernelEvents: changes of the host's network.
     /// - Throws: `AgentFailure` if the first login is refused for good.
     package func run(kernelEvents: AsyncStream<NetlinkMonitor.Event>, statusServer: StatusServer) async throws {
-        if !core.status.isEnabled { deliver(.setEnabled(false)) }
+        // What an interrupted `down` left behind goes now.
+        if !status.isEnabled { deliver(.setEnabled(false)) }
         defer { stun?.sockets.close() }
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { try await self.runConnections() }
@@ -106,10 +110,18 @@ package actor Agent<Transport: NetlinkTransport> {
     }
 
     /// Synchronous on purpose: no `await` between a decision and the order of its effects.
-    package func deliver(_ input: AgentCore.Input) {
-        for effect in core.handle(input, at: clock.now) { perform(effect) }
+    ///
+    /// - Parameter now: `nil`: the clock's.
+    package func deliver(_ input: AgentCore.Input, at now: ContinuousClock.Instant? = nil) {
+        for effect in core.handle(input, at: now ?? clock.now) { perform(effect) }
         setAlarm()
     }
+
+    /// When the core wants its next `.tick`; `nil`: nothing is pending.
+    package var deadline: ContinuousClock.Instant? { core.deadline }
+
+    /// - Parameter sink: gets every message to a peer, in order; must not block. `nil`: they are dropped.
+    package func setSignalSink(_ sink: (@Sendable (SignalStream.Outgoing) -> Void)?) { signalSink = sink }
 
     private func perform(_ effect: AgentCore.Effect) {
         switch effect {
@@ -117,7 +129,7 @@ package actor Agent<Transport: NetlinkTransport> {
             desired = Desired(state: state)
             passSink.yield()
         case .signal(let peer, let message):
-            signalOutbox?.yield(SignalStream.Outgoing(to: peer, message))
+            signalSink?(SignalStream.Outgoing(to: peer, message))
         case .send(let datagram):
             send(datagram)
         case .pathChanged(let peer, let path):
@@ -177,7 +189,7 @@ package actor Agent<Transport: NetlinkTransport> {
     private static var minimumInterval: Duration { .milliseconds(250) }
 
     private var isSettingUp: Bool {
-        core.status.peers.contains { peer in
+        status.peers.contains { peer in
             switch peer.path {
             case .connecting: true
             case .direct: peer.observed.map { $0.latestHandshakeSeconds == 0 } ?? true
@@ -221,7 +233,9 @@ package actor Agent<Transport: NetlinkTransport> {
         do throws(NetlinkError) {
             let host = try await HostNetwork(transport: transport).snapshot(linkName: configuration.interfaceName)
             let addresses = LinkMonitor.candidateAddresses(of: host)
-            logger.debug("addresses", metadata: ["count": "\(addresses.count)"])
+            guard addresses != localAddresses else { return }
+            localAddresses = addresses
+            logger.info("addresses of this host", metadata: ["count": "\(addresses.count)"])
             deliver(.localAddresses(addresses))
         } catch {
             logger.warning("cannot list addresses", metadata: ["reason": "\(error)"])
@@ -282,12 +296,15 @@ package actor Agent<Transport: NetlinkTransport> {
         return StatusResponse(problem.status, "\(problem)\n")
     }
 
+    private var status: AgentStatus { core.status(nowSeconds: Int64(time(nil))) }
+
     private func report() -> StatusReport {
-        StatusReport(
-            core: core.status,
+        let status = status
+        return StatusReport(
+            core: status,
             management: configuration.management,
             signalServer: signalServer,
-            registrationProblem: core.status.deregistration,
+            registrationProblem: status.deregistration,
             kernelProblem: kernelProblem?.description ?? stunProblem?.description,
             version: programVersion,
             nowSeconds: Int64(time(nil))
@@ -332,7 +349,7 @@ extension AgentCore.Configuration {
             mtuBytes: configuration.mtuBytes,
             routeTable: mainRouteTable,
             routeProtocol: ownRouteProtocol,
-            persistentKeepaliveSeconds: persistentKeepaliveSeconds,
+            persistentKeepaliveSeconds: keepaliveSeconds,
             agentVersion: LoginAttempt.wireVersion
         )
     }
@@ -341,4 +358,4 @@ extension AgentCore.Configuration {
 /// `RT_TABLE_MAIN`.
 private let mainRouteTable: UInt32 = 254
 /// Below the 30 s after which the strictest NATs forget a UDP mapping; wg(8) suggests it, NetBird uses it.
-private let persistentKeepaliveSeconds: UInt16 = 25
+private let keepaliveSeconds: UInt16 = 25

@@ -69,7 +69,7 @@ package struct AgentConfiguration: Sendable {
         interfaceName = try settings.interfaceName(flags.interface)
         linkAlias = instance.map { "wgmesh:\($0)" } ?? "wgmesh"
         listenPort =
-            try settings.text(flags.listenPort, "listen-port")?.parsed("a UDP port, 0 to 65535") { UInt16($0) }
+            try settings.text(flags.listenPort, "listen-port")?.parsed("a UDP port, 0 to 65535", portNumber)
             ?? Self.defaultListenPort
         stateDirectory =
             try settings.text(flags.stateDirectory, "state-dir")?.parsed("an absolute path", absolutePath)
@@ -81,9 +81,8 @@ package struct AgentConfiguration: Sendable {
             try settings.text(flags.hostname, "hostname")?.parsed("1 to 253 bytes without spaces", hostnameText)
             ?? hostname
         mtuBytes =
-            try settings.text(flags.mtuBytes, "mtu")?.parsed("a number from 1280 to 9000") { text in
-                UInt32(text).flatMap { (1280...9000).contains($0) ? $0 : nil }
-            } ?? Self.defaultMTUBytes
+            try settings.text(flags.mtuBytes, "mtu")?.parsed("a number from 1280 to 9000", mtuNumber)
+            ?? Self.defaultMTUBytes
         fwmark =
             try settings.text(flags.fwmark, "fwmark")?.parsed("0x0 to 0xffffffff, or decimal", markNumber)
             ?? Self.defaultFwmark
@@ -119,19 +118,13 @@ private struct Settings {
     }
 
     func instance(_ flag: String?) throws(AgentFailure) -> String? {
-        try text(flag, "instance")?.parsed("1 to 32 characters of a-z, 0-9 and -") { text in
-            let isPlain = text.utf8.allSatisfy { byte in
-                (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2d
-            }
-            return isPlain && (1...32).contains(text.utf8.count) ? text : nil
-        }
+        try text(flag, "instance")?.parsed("1 to 32 characters of a-z, 0-9 and -", instanceName)
     }
 
     func interfaceName(_ flag: String?) throws(AgentFailure) -> String {
-        try text(flag, "interface")?.parsed("an interface name: 1 to 15 bytes, no spaces, slashes or colons") { text in
-            let isAllowed = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != 0x2f && $0 != 0x3a }
-            return isAllowed && (1...15).contains(text.utf8.count) && text != "." && text != ".." ? text : nil
-        } ?? AgentConfiguration.defaultInterface
+        try text(flag, "interface")?
+            .parsed("an interface name: 1 to 15 bytes, no spaces, slashes or colons", linkName)
+            ?? AgentConfiguration.defaultInterface
     }
 
     /// Flag, file flag, variable, file variable: the first that is given. The key itself never stands in an error.
@@ -151,10 +144,34 @@ private struct Settings {
             return nil
         }
         guard let key = SetupKey(given.text) else {
-            throw AgentFailure(.setupKeyRefused, "\(given.source): not a setup key; it is a UUID, as the server prints it")
+            throw AgentFailure(
+                .setupKeyRefused,
+                "\(given.source): not a setup key; it is a UUID, as the server prints it"
+            )
         }
         return key
     }
+}
+
+// Functions, not closures: of a closure that returns `nil` the compiler may infer that `nil` is the parsed value.
+
+private func instanceName(_ text: String) -> String? {
+    let isPlain = text.utf8.allSatisfy { byte in
+        (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2d
+    }
+    return isPlain && (1...32).contains(text.utf8.count) ? text : nil
+}
+
+private func linkName(_ text: String) -> String? {
+    let isAllowed = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != 0x2f && $0 != 0x3a }
+    return isAllowed && (1...15).contains(text.utf8.count) && text != "." && text != ".." ? text : nil
+}
+
+private func portNumber(_ text: String) -> UInt16? { UInt16(text) }
+
+private func mtuNumber(_ text: String) -> UInt32? {
+    guard let number = UInt32(text), (1280...9000).contains(number) else { return nil }
+    return number
 }
 
 private func absolutePath(_ text: String) -> String? {

@@ -28,7 +28,8 @@ package struct Identity: Sendable {
     /// - Throws: `AgentFailure` with `.stateDamaged` if the file holds no key.
     package static func load(from directory: StateDirectory) throws(AgentFailure) -> Identity? {
         guard let text = try directory.read(fileName) else { return nil }
-        guard text.hasSuffix("\n"), let key = PrivateKey(base64: String(text.dropLast())), key.bytes.contains(where: { $0 != 0 })
+        guard text.hasSuffix("\n"), let key = PrivateKey(base64: String(text.dropLast())),
+            key.bytes.contains(where: { $0 != 0 })
         else { throw directory.damaged(fileName, "it holds no private key in base64") }
         return Identity(privateKey: key)
     }
@@ -44,10 +45,11 @@ package enum TunnelWish {
         switch try directory.read(fileName) {
         case nil, "up\n": return true
         case "down\n": return false
-        default: throw AgentFailure(
-            .stateDamaged,
-            "\(directory.path)/\(fileName) is damaged (neither \"up\" nor \"down\"): remove it, and the tunnel comes up"
-        )
+        default:
+            throw AgentFailure(
+                .stateDamaged,
+                "\(directory.path)/\(fileName) is damaged (neither \"up\" nor \"down\"): remove it, and the tunnel comes up"
+            )
         }
     }
 

@@ -1,5 +1,4 @@
 package import MeshModel
-package import NetlinkWire
 package import Routing
 
 /// Which of the host's addresses may serve as ICE host candidates.

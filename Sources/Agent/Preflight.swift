@@ -24,7 +24,7 @@ package enum Preflight {
             }
             let device = WireGuardDevice(name: configuration.interfaceName, transport: transport)
             heldPort = try await device.snapshot().listenPort
-        } catch where error.isNoSuchDevice {
+        } catch  where error.isNoSuchDevice {
             // The usual first start: WireGuard is there, our link is not.
         } catch {
             throw AgentFailure(kernel: error, desired: nil)

@@ -48,7 +48,7 @@ package struct STUNSockets: DatagramPort {
         v4 = try Receiver(family: 4, port: port, fwmark: fwmark, sink: sink)
         do throws(STUNSocketError) {
             v6 = try Receiver(family: 6, port: port, fwmark: fwmark, sink: sink)
-        } catch where error.errno == EAFNOSUPPORT {
+        } catch  where error.errno == EAFNOSUPPORT {
             v6 = nil
         } catch {
             v4.source.cancel()

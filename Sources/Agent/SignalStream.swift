@@ -132,7 +132,9 @@ package actor SignalStream {
     }
 
     private func follow(
-        _ parts: RPCAsyncSequence<StreamingClientResponse<Signalexchange_EncryptedMessage>.Contents.BodyPart, any Error>,
+        _ parts: RPCAsyncSequence<
+            StreamingClientResponse<Signalexchange_EncryptedMessage>.Contents.BodyPart, any Error
+        >,
         _ deliver: @escaping @Sendable (Event) async -> Void
     ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -61,7 +61,9 @@ package final class StateDirectory: Sendable {
         var bytes = [UInt8](repeating: 0, count: Self.maximumFileBytes + 1)
         let count = Glibc.read(descriptor, &bytes, bytes.count)
         guard count >= 0 else { throw AgentFailure(.failure, "cannot read \(file): \(errorText(errno))") }
-        guard count <= Self.maximumFileBytes else { throw damaged(name, "it is longer than \(Self.maximumFileBytes) bytes") }
+        guard count <= Self.maximumFileBytes else {
+            throw damaged(name, "it is longer than \(Self.maximumFileBytes) bytes")
+        }
         guard let text = String(validating: bytes.prefix(count), as: UTF8.self) else {
             throw damaged(name, "it is no text")
         }

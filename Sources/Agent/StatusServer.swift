@@ -26,7 +26,10 @@ package struct StatusServer: Sendable {
     package static func bind(path: String) async throws(AgentFailure) -> StatusServer {
         try makeFolder(of: path)
         if await isAnswered(path) {
-            throw AgentFailure(.alreadyRunning, "another agent answers on \(path); stop it first, or choose another --socket")
+            throw AgentFailure(
+                .alreadyRunning,
+                "another agent answers on \(path); stop it first, or choose another --socket"
+            )
         }
         do {
             let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)

@@ -142,8 +142,9 @@ public struct AgentCore: Sendable {
             return renewLocalCandidates(at: now)
         case .listenPort(let port):
             guard port != listenPort else { return [] }
+            if listenPort == 0 { for peer in sessions.keys { sessions[peer]?.offerNow(at: now) } }
             listenPort = port
-            return renewLocalCandidates(at: now)
+            return renewLocalCandidates(at: now) + tick(at: now)
         case .datagram(let datagram):
             return receive(datagram, at: now)
         case .observed(let observations):

@@ -20,6 +20,12 @@ struct OfferGuard: Sendable {
         deadline = now
     }
 
+    /// As when the session was opened: the next offer is due at once.
+    mutating func reopen(at now: ContinuousClock.Instant) {
+        interval = Self.firstInterval
+        deadline = now
+    }
+
     /// Whether an offer is due; if so, the next one is scheduled.
     mutating func isDue(at now: ContinuousClock.Instant, random: inout RandomSource) -> Bool {
         guard let due = deadline, due <= now else { return false }

@@ -156,6 +156,11 @@ struct PeerSession: Sendable {
         guardian.restart(at: now, random: &random)
     }
 
+    /// WireGuard's port has become known, without which there was nothing to offer.
+    mutating func offerNow(at now: ContinuousClock.Instant) {
+        if ice == nil { guardian.reopen(at: now) }
+    }
+
     // MARK: - Negotiation
 
     /// An offer or an answer: both carry everything. Source: spec/wire/signal.md 7.2 to 7.4.

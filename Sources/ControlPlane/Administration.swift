@@ -10,14 +10,19 @@ package struct Administration: Sendable {
     private let store: any Store
     private let now: @Sendable () -> Int64
 
+    /// - Parameter mayCreate: makes a new mesh if the folder holds none.
     /// - Throws: `ServerFailure`, see `SQLiteStore.open`.
-    package init(dataDirectory: String) throws(ServerFailure) {
-        try self.init(dataDirectory: dataDirectory, now: secondsSince1970)
+    package init(dataDirectory: String, mayCreate: Bool = false) throws(ServerFailure) {
+        try self.init(dataDirectory: dataDirectory, mayCreate: mayCreate, now: secondsSince1970)
     }
 
-    init(dataDirectory: String, now: @escaping @Sendable () -> Int64) throws(ServerFailure) {
-        directory = try DataDirectory(path: dataDirectory)
-        store = try SQLiteStore.open(directory, mayUpgrade: false, atSeconds: now())
+    init(
+        dataDirectory: String,
+        mayCreate: Bool = false,
+        now: @escaping @Sendable () -> Int64
+    ) throws(ServerFailure) {
+        directory = try DataDirectory(path: dataDirectory, mayMake: mayCreate)
+        store = try SQLiteStore.open(directory, mayCreate: mayCreate, mayUpgrade: false, atSeconds: now())
         self.now = now
     }
 

@@ -19,16 +19,18 @@ package struct ControlPlane: Sendable {
     private let publisher: MapPublisher
     private let ephemeralPeers: EphemeralPeerRemoval
     private let store: SQLiteStore
+    private let tls: ServerConfiguration.TLSFiles?
     private let logger: Logger
 
     /// Takes the data directory and the port, so that whatever is wrong with either is told before anything runs.
     ///
     /// - Throws: `ServerFailure`.
     package init(_ configuration: ServerConfiguration, logger: Logger) throws(ServerFailure) {
-        let directory = try DataDirectory(path: configuration.dataDirectory)
+        let directory = try DataDirectory(path: configuration.dataDirectory, mayMake: true)
         lock = try directory.lock()
         store = try SQLiteStore.open(
             directory,
+            mayCreate: true,
             mayUpgrade: true,
             domain: configuration.domain,
             atSeconds: secondsSince1970()
@@ -49,6 +51,7 @@ package struct ControlPlane: Sendable {
                 SignalService(registry: SignalRegistry(), logger: logger),
             ]
         )
+        tls = configuration.tls
         self.logger = logger
     }
 
@@ -58,13 +61,15 @@ package struct ControlPlane: Sendable {
     package func run(handlesSignals: Bool = true) async throws {
         defer { withExtendedLifetime(lock) {} }
         try await store.disconnectAll()
-        logger.info("serving", metadata: ["listen": "\(endpoint)", "public-address": "\(publicAddress)"])
+        let server = ServerService(server: server, tls: tls) {
+            logger.info("serving", metadata: ["listen": "\(endpoint)", "public-address": "\(publicAddress)"])
+        }
         var configuration = ServiceGroupConfiguration(
             services: [
                 // Stopped in reverse order: first no new calls, with all streams ended, then what they need.
-                .init(service: ephemeralPeers, failureTerminationBehavior: .gracefullyShutdownGroup),
-                .init(service: publisher, failureTerminationBehavior: .gracefullyShutdownGroup),
-                .init(service: ServerService(server: server), failureTerminationBehavior: .gracefullyShutdownGroup),
+                Self.service(ephemeralPeers, named: "ephemeral peers"),
+                Self.service(publisher, named: "map publisher"),
+                Self.service(server, named: "gRPC server"),
             ],
             gracefulShutdownSignals: handlesSignals ? [.sigterm, .sigint] : [],
             logger: logger
@@ -73,6 +78,13 @@ package struct ControlPlane: Sendable {
         configuration.maximumGracefulShutdownDuration = .seconds(10)
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped")
+    }
+
+    private static func service(
+        _ service: any Service,
+        named name: String
+    ) -> ServiceGroupConfiguration.ServiceConfiguration {
+        .init(service: service, failureTerminationBehavior: .gracefullyShutdownGroup, serviceName: name)
     }
 
     /// The address it listens on; for a wildcard this host's name, with a warning, since agents may not resolve it.
@@ -114,13 +126,43 @@ package struct ControlPlane: Sendable {
 /// The gRPC server as a service: a graceful shutdown ends its streams, since each handler hears of it.
 private struct ServerService: Service {
     let server: GRPCServer<HTTP2ServerTransport.Posix>
+    let tls: ServerConfiguration.TLSFiles?
+    /// Called once it serves.
+    let onStart: @Sendable () -> Void
 
+    /// - Throws: `ServerFailure` if the certificate files cannot be used.
     func run() async throws {
         try await withGracefulShutdownHandler {
-            try await server.serve()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await serve() }
+                group.addTask {
+                    _ = try await server.listeningAddress
+                    onStart()
+                }
+                // Whichever fails first says why.
+                while try await group.next() != nil {}
+            }
         } onGracefulShutdown: {
             server.beginGracefulShutdown()
         }
+    }
+
+    private func serve() async throws {
+        do {
+            try await server.serve()
+        } catch let error as RuntimeError {
+            guard let tls, error.code == .transportError else { throw error }
+            throw ServerFailure(
+                .failure,
+                "cannot serve TLS with \(tls.certificatePath) and \(tls.privateKeyPath): \(innermostCause(of: error)); "
+                    + "they must be PEM files that belong together"
+            )
+        }
+    }
+
+    private func innermostCause(of error: any Error) -> any Error {
+        guard let cause = (error as? RuntimeError)?.cause else { return error }
+        return innermostCause(of: cause)
     }
 }
 

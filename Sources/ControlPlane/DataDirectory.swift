@@ -8,12 +8,11 @@ struct DataDirectory: Sendable {
     var databasePath: String { path + "/server.db" }
     private var lockPath: String { path + "/server.lock" }
 
-    /// Makes the folder (mode 0700) if it is missing; its parent must exist.
-    ///
-    /// - Throws: `ServerFailure` if it cannot be made, is no folder, or everybody may write to it.
-    init(path: String) throws(ServerFailure) {
+    /// - Parameter mayMake: makes the folder (mode 0700) if it is missing; its parent must exist.
+    /// - Throws: `ServerFailure` if it is missing, is no folder, or everybody may write to it.
+    init(path: String, mayMake: Bool = false) throws(ServerFailure) {
         self.path = path
-        if mkdir(path, 0o700) != 0 && errno != EEXIST {
+        if mayMake, mkdir(path, 0o700) != 0, errno != EEXIST {
             throw ServerFailure(
                 .failure,
                 "cannot make data directory \(path): \(describe(errno: errno)); choose another with --data-dir"
@@ -21,7 +20,10 @@ struct DataDirectory: Sendable {
         }
         var status = stat()
         guard stat(path, &status) == 0 else {
-            throw ServerFailure(.failure, "cannot read data directory \(path): \(describe(errno: errno))")
+            throw ServerFailure(
+                .failure,
+                "cannot read data directory \(path): \(describe(errno: errno)); name the right one with --data-dir"
+            )
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
             throw ServerFailure(.failure, "\(path) is no directory; choose another with --data-dir")

@@ -47,6 +47,8 @@ struct EphemeralPeerRemoval: Service {
                     let deleted = try await store.deletePeers(due)
                     logger.info("ephemeral peers deleted", metadata: ["count": "\(deleted)"])
                     publisher.directoryChanged()
+                } catch is CancellationError {
+                    return
                 } catch {
                     logger.error("cannot delete ephemeral peers; trying again", metadata: ["error": "\(error)"])
                 }

@@ -104,6 +104,8 @@ actor MapPublisher: Service {
             let newest = lastNumber
             do {
                 publish(try await store.directory(), upTo: newest)
+            } catch is CancellationError {
+                return
             } catch {
                 logger.error("cannot read the directory; maps stay as they are", metadata: ["error": "\(error)"])
             }
@@ -120,6 +122,8 @@ actor MapPublisher: Service {
                 let token = try await store.changeToken()
                 if token != lastToken { poke.yield() }
                 lastToken = token
+            } catch is CancellationError {
+                return
             } catch {
                 logger.error("cannot ask the database for changes", metadata: ["error": "\(error)"])
             }

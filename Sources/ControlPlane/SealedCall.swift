@@ -36,7 +36,7 @@ extension ManagementService {
             return (SealedCall(peer: peer, box: box, sender: publicKey), content)
         } catch {
             // The stock text: a client that sealed for the key of an earlier start fetches the new one on it.
-            logger.debug("request refused", metadata: ["peer": "\(peer)", "reason": "\(error)"])
+            logger.debug("request refused", metadata: ["peer": "\(peer.base64.prefix(8))", "reason": "\(error)"])
             throw RPCError(code: .invalidArgument, message: "invalid request message")
         }
     }
@@ -53,7 +53,7 @@ extension ManagementService {
             logger.debug(
                 "request refused",
                 metadata: [
-                    "method": "\(method)", "peer": "\(call.peer)", "code": "\(error.code)",
+                    "method": "\(method)", "peer": "\(call.peer.base64.prefix(8))", "code": "\(error.code)",
                     "reason": "\(error.message)",
                 ]
             )

@@ -40,10 +40,10 @@ struct SignalService: Signalexchange_SignalExchange.ServiceProtocol {
         // Registered before the header goes out: what is sent to this peer from then on must not be lost.
         let registration = await registry.register(key)
         return StreamingServerResponse(metadata: [Self.registeredHeader: "1"]) { writer in
-            logger.debug("signal stream opened", metadata: ["peer": "\(key)"])
+            logger.debug("signal stream opened", metadata: ["peer": "\(key.prefix(8))"])
             let ending = await forward(registration, to: writer)
             await registry.unregister(registration)
-            logger.debug("signal stream ended", metadata: ["peer": "\(key)", "reason": "\(ending)"])
+            logger.debug("signal stream ended", metadata: ["peer": "\(key.prefix(8))", "reason": "\(ending)"])
             switch ending {
             case .server(.registeredAgain): throw RPCError(code: .unknown, message: "peer registered again")
             case .server(.tooSlow): throw RPCError(code: .cancelled, message: "peer does not read its messages")

@@ -52,8 +52,8 @@ package struct NetworkMapCompiler: Sendable {
         for resolved in resolution.rules {
             let isSource = resolved.sources.contains(id)
             let isDestination = resolved.destinations.contains(id)
-            func add(_ remotes: Set<PeerID>, _ direction: FirewallRule.Direction) {
-                for remote in remotes.sorted() where remote != id {
+            func add(_ remotes: [PeerID], _ direction: FirewallRule.Direction) {
+                for remote in remotes where remote != id {
                     guard let peer = directory.peers[remote] else { continue }
                     peers.insert(remote)
                     for rule in firewallRules(resolved.rule, direction, between: target, and: peer)
@@ -63,11 +63,11 @@ package struct NetworkMapCompiler: Sendable {
                 }
             }
             if resolved.rule.isBidirectional {
-                if isSource { add(resolved.destinations, .inbound) }
-                if isDestination { add(resolved.sources, .outbound) }
+                if isSource { add(resolved.sortedDestinations, .inbound) }
+                if isDestination { add(resolved.sortedSources, .outbound) }
             }
-            if isSource { add(resolved.destinations, .outbound) }
-            if isDestination { add(resolved.sources, .inbound) }
+            if isSource { add(resolved.sortedDestinations, .outbound) }
+            if isDestination { add(resolved.sortedSources, .inbound) }
         }
         return (peers, rules)
     }

@@ -7,6 +7,18 @@ struct PolicyResolution: Hashable, Sendable {
         let rule: PolicyRule
         let sources: Set<PeerID>
         let destinations: Set<PeerID>
+        /// The same in the order of their identifiers, sorted once for all maps.
+        let sortedSources: [PeerID]
+        let sortedDestinations: [PeerID]
+
+        init(policy: PolicyID, rule: PolicyRule, sources: Set<PeerID>, destinations: Set<PeerID>) {
+            self.policy = policy
+            self.rule = rule
+            self.sources = sources
+            self.destinations = destinations
+            sortedSources = sources.sorted()
+            sortedDestinations = destinations.sorted()
+        }
     }
 
     let rules: [ResolvedRule]

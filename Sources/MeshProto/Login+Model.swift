@@ -53,9 +53,24 @@ package struct LoginAttempt: Hashable, Sendable, CustomStringConvertible, Custom
 }
 
 extension LoginAttempt {
-    /// - Throws: `WireError` if meta is absent (answer: FailedPrecondition) or a text is no text for us.
+    /// What a peer sends here goes into the maps of all others, so its size is bounded.
+    private static let maximumSSHKeyBytes = 8192
+    /// Source: spec/server/domain-model.md 2.
+    private static let maximumExtraLabels = 32
+
+    /// - Throws: `WireError` if meta is absent (answer: FailedPrecondition), a text cannot be shown, a label is none, or
+    ///   something is larger than any honest agent sends.
     package init(wire: Management_LoginRequest) throws(WireError) {
         guard wire.hasMeta else { throw WireError("meta", "absent") }
+        guard wire.peerKeys.sshPubKey.count <= Self.maximumSSHKeyBytes else {
+            throw WireError("peerKeys.sshPubKey", "\(wire.peerKeys.sshPubKey.count) bytes, allowed are 8192")
+        }
+        guard wire.dnsLabels.count <= Self.maximumExtraLabels else {
+            throw WireError("dnsLabels", "\(wire.dnsLabels.count) labels, allowed are 32")
+        }
+        for (index, label) in wire.dnsLabels.enumerated() where !isLabel(label) {
+            throw WireError("dnsLabels[\(index)]", "\(quoted(label)) is no DNS label")
+        }
         self.init(
             setupKey: wire.setupKey.isEmpty ? nil : wire.setupKey,
             token: wire.jwtToken.isEmpty ? nil : wire.jwtToken,
@@ -108,4 +123,17 @@ extension Management_LoginResponse {
         peerConfig = Management_PeerConfig(grant.own)
         sessionExpiresAt = Google_Protobuf_Timestamp()  // explicit zero: this login never expires
     }
+}
+
+/// Letters, digits and inner hyphens, 1 to 63 of them (RFC 1123, section 2.1).
+private func isLabel(_ text: String) -> Bool {
+    let isLabelByte: (UInt8) -> Bool = { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
+        default: false
+        }
+    }
+    return (1...63).contains(text.utf8.count) && text.utf8.allSatisfy(isLabelByte) && !text.hasPrefix("-")
+        && !text.hasSuffix("-")
 }

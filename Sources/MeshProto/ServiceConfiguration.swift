@@ -1,3 +1,5 @@
+import MeshModel
+
 /// Where the other services of the mesh are, as the control plane tells its agents.
 package struct ServiceConfiguration: Hashable, Sendable {
     /// `nil` only in control updates: a login's answer always names it.
@@ -63,17 +65,22 @@ package struct HostPort: Hashable, Sendable, CustomStringConvertible, LosslessSt
         var host = text[..<colon]
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
         if isBracketed { host = host.dropFirst().dropLast() }
-        let isNameByte: (UInt8) -> Bool = { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"): true
-            case UInt8(ascii: ":"): isBracketed
-            default: false
-            }
+        if isBracketed {
+            guard let address = IPAddress(String(host)), !address.isV4 else { return nil }
+        } else {
+            guard (1...253).contains(host.utf8.count), host.utf8.allSatisfy(isNameByte) else { return nil }
         }
-        guard (1...253).contains(host.utf8.count), host.utf8.allSatisfy(isNameByte) else { return nil }
         self.init(host: String(host), port: port)
     }
 
     package var description: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// Letters, digits, `-`, `.` and `_`: host names and IPv4 addresses.
+private func isNameByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"): true
+    default: false
+    }
 }

@@ -35,6 +35,8 @@ public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
     public var isNoSuchDevice: Bool { code == ENODEV }
     public var isExists: Bool { code == EEXIST }
     public var isNotPermitted: Bool { code == EPERM || code == EACCES }
+    /// The kernel has no such generic netlink family, such as WireGuard without its module.
+    public var isNoSuchFamily: Bool { code == ENOENT }
     /// `ENOENT`: no such generic netlink family. `EOPNOTSUPP`: no such kind of link.
     public var isNotSupported: Bool { [ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT].contains(code) }
     /// An address or route that is to be removed is not there: `ESRCH` for routes, `EADDRNOTAVAIL` for addresses.

@@ -57,6 +57,7 @@ enum AddressMessage {
         return bytes
     }
 
+    static let secondary = UInt32(IFA_F_SECONDARY)
     static let tentative = UInt32(IFA_F_TENTATIVE)
     static let dadFailed = UInt32(IFA_F_DADFAILED)
     static let deprecated = UInt32(IFA_F_DEPRECATED)

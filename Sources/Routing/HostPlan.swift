@@ -66,30 +66,64 @@ public func plan(
     if link.mtuBytes != desired.link.mtuBytes {
         operations.append(.setMTU(link: name, mtuBytes: desired.link.mtuBytes))
     }
-    let addresses = Set(current.addresses(of: link).map(\.prefix))
-    operations += desired.addresses.subtracting(addresses).sorted().map { .addAddress(link: name, $0) }
+    let addresses = AddressChanges(held: current.addresses(of: link), desired: desired.addresses)
+    operations += addresses.removedFirst.map { .removeAddress(link: name, $0) }
+    operations += addresses.added.map { .addAddress(link: name, $0) }
     if !link.isUp { operations.append(.setUp(link: name)) }
-    operations += routeChanges(current: current, link: link, desired: desired.routes, routeProtocol: routeProtocol)
-    // The kernel's own link-local address is not ours to remove, and does no harm.
-    let gone = addresses.subtracting(desired.addresses).filter { !$0.address.isLinkLocal }
-    operations += gone.sorted().map { .removeAddress(link: name, $0) }
+    var routes = current.routes.filter { $0.linkIndex == link.index }
+    if addresses.dropsV4Routes { routes.removeAll { $0.destination.isV4 } }
+    operations += routeChanges(held: routes, link: name, desired: desired.routes, routeProtocol: routeProtocol)
+    operations += addresses.removedLast.map { .removeAddress(link: name, $0) }
     return HostPlan(operations: operations)
 }
 
+/// Which addresses come and go, and in which order the kernel bears it.
+private struct AddressChanges {
+    var removedFirst: [IPPrefix]
+    var added: [IPPrefix]
+    var removedLast: [IPPrefix]
+    /// The kernel drops every v4 route of a link with its last v4 address.
+    var dropsV4Routes: Bool
+
+    /// Additions come first, with one exception. A v4 address in the network of another is secondary to it and goes away
+    /// with it (unless the sysctl promote_secondaries is set); so where the first address of a network goes and others
+    /// stay or come, all of the network are removed, secondary ones first, and then added.
+    init(held: [AddressSnapshot], desired: Set<IPPrefix>) {
+        let heldPrefixes = Set(held.map(\.prefix))
+        // The kernel's own link-local address is not ours to remove, and does no harm.
+        let gone = heldPrefixes.subtracting(desired).filter { !$0.address.isLinkLocal }
+        let leavingPrimaries = held.filter { gone.contains($0.prefix) && $0.prefix.isV4 && !$0.isSecondary }
+        let desiredNetworks = Set(desired.map(\.network))
+        let disturbed = Set(leavingPrimaries.map(\.prefix.network)).intersection(desiredNetworks)
+        // Without a v4 address to come, the routes fall with the last one; so that is done before they are added.
+        let keepsV4 = desired.contains(where: \.isV4)
+        let first = held.filter { address in
+            let prefix = address.prefix
+            return prefix.isV4 && (disturbed.contains(prefix.network) || (gone.contains(prefix) && !keepsV4))
+        }
+        let firstPrefixes = Set(first.map(\.prefix))
+        removedFirst =
+            first.filter(\.isSecondary).map(\.prefix).sorted() + first.filter { !$0.isSecondary }.map(\.prefix).sorted()
+        added = desired.subtracting(heldPrefixes.subtracting(firstPrefixes)).sorted()
+        removedLast = gone.subtracting(firstPrefixes).sorted()
+        let heldV4 = heldPrefixes.filter(\.isV4)
+        dropsV4Routes = !heldV4.isEmpty && heldV4.isSubset(of: firstPrefixes)
+    }
+}
+
 private func routeChanges(
-    current: HostSnapshot,
-    link: LinkSnapshot,
+    held: [RouteSnapshot],
+    link: String,
     desired: Set<RouteConfiguration>,
     routeProtocol: UInt8
 ) -> [HostOperation] {
-    let held = current.routes.filter { $0.linkIndex == link.index }
     let heldKeys = Set(held.map(RouteKey.init))
     let wantedKeys = Set(desired.map(RouteKey.init))
     // A route with the same key through our link does what we want, whoever made it; the kernel would refuse a second one.
     let missing = desired.filter { !heldKeys.contains(RouteKey($0)) }
     let stale = held.filter { $0.routeProtocol == routeProtocol && !wantedKeys.contains(RouteKey($0)) }
-    return missing.sorted(by: inOrder).map { .addRoute(link: link.name, $0) }
-        + stale.map(RouteConfiguration.init).sorted(by: inOrder).map { .removeRoute(link: link.name, $0) }
+    return missing.sorted(by: inOrder).map { .addRoute(link: link, $0) }
+        + stale.map(RouteConfiguration.init).sorted(by: inOrder).map { .removeRoute(link: link, $0) }
 }
 
 private func removal(of current: HostSnapshot, alias: String, routeProtocol: UInt8) -> HostPlan {

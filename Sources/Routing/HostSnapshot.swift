@@ -81,6 +81,8 @@ public struct AddressSnapshot: Hashable, Sendable {
         self.flags = flags
     }
 
+    /// A v4 address that goes away with the first one of its network.
+    var isSecondary: Bool { prefix.isV4 && flags & AddressMessage.secondary != 0 }
     /// Not to be used as a source: duplicate address detection is under way, or found a duplicate (IPv6).
     public var isUnusable: Bool { flags & (AddressMessage.tentative | AddressMessage.dadFailed) != 0 }
     /// No longer to be used for new connections.

@@ -19,7 +19,9 @@ public func plan(
     removesAllowedIPs: Bool = false
 ) -> [DeviceOperation] {
     var operations: [DeviceOperation] = []
-    if current.privateKey != desired.privateKey { operations.append(.setPrivateKey(desired.privateKey)) }
+    if current.privateKey.map(clamped) != clamped(desired.privateKey) {
+        operations.append(.setPrivateKey(desired.privateKey))
+    }
     if desired.listenPort != 0, current.listenPort != desired.listenPort {
         operations.append(.setListenPort(desired.listenPort))
     }
@@ -55,6 +57,14 @@ public func plan(
     }
     let gone = held.keys.filter { desired.peers[$0] == nil }.sorted()
     return operations + claims + losses + gone.map { .removePeer($0) }
+}
+
+/// The key as the kernel reports it: it sets the fixed bits of a Curve25519 scalar (RFC 7748, section 5) when it takes one.
+private func clamped(_ key: PrivateKey) -> [UInt8] {
+    var bytes = key.bytes
+    bytes[0] &= 0b1111_1000
+    bytes[31] = bytes[31] & 0b0111_1111 | 0b0100_0000
+    return bytes
 }
 
 private func creation(of peer: PeerConfiguration, allowedIPs: [IPPrefix]) -> PeerChange {

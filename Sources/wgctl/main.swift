@@ -1,1 +1,3 @@
-print("placeholder")
+import CommandLineSupport
+
+await runCommand(WGCtl.self, name: "wgctl")

@@ -1,1 +1,3 @@
-print("placeholder")
+import CommandLineSupport
+
+await runCommand(WGMeshAgent.self, name: "wgmesh-agent")

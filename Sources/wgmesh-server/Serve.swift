@@ -36,9 +36,14 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
     var logLevel: String?
 
+    func validate() throws {
+        _ = try serverConfiguration()
+        _ = try level()
+    }
+
     func run() async throws {
         let configuration = try serverConfiguration()
-        let level = try logLevel(logLevel ?? environment("log-level") ?? "info")
+        let level = try level()
         var logger = Logger(label: "wgmesh-server") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = level
         try await reporting { [logger] in
@@ -79,7 +84,8 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    private func logLevel(_ text: String) throws -> Logger.Level {
+    private func level() throws -> Logger.Level {
+        let text = logLevel ?? environment("log-level") ?? "info"
         guard let level = Logger.Level(rawValue: text) else {
             throw ValidationError(
                 "--log-level \(text) is none of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))"

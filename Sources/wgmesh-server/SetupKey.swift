@@ -12,7 +12,8 @@ struct SetupKey: AsyncParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make a key and print it, once: only its hash is kept."
+            abstract: "Make a key and print it, once: only its hash is kept.",
+            discussion: "If the folder holds no mesh yet, a new one is made, for the server to serve."
         )
 
         enum KeyType: String, ExpressibleByArgument, CaseIterable {
@@ -29,7 +30,7 @@ struct SetupKey: AsyncParsableCommand {
         var type: KeyType = .reusable
 
         @Option(help: "Time until it expires, such as 30d, 12h, 90m, or never.")
-        var expires = Lifetime.days(30)
+        var expires = SetupKeyLifetime.standard
 
         @Option(help: "Hosts that may join with it; 0: any number.")
         var usageLimit = 0
@@ -51,7 +52,7 @@ struct SetupKey: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let administration = try data.administration()
+            let administration = try data.administration(mayCreate: true)
             let (key, summary) = try await reporting {
                 try await administration.createSetupKey(
                     Administration.SetupKeyRequest(
@@ -107,6 +108,8 @@ struct SetupKey: AsyncParsableCommand {
         }
     }
 }
+
+extension SetupKeyLifetime: ExpressibleByArgument {}
 
 /// The one time that a key is told.
 private struct CreatedSetupKey: Encodable {

@@ -23,14 +23,17 @@ struct WGMeshServer: AsyncParsableCommand {
 
 /// Where the state is; shared by all commands.
 struct DataDirectoryOption: ParsableArguments {
-    @Option(help: "Folder of the server's state; made if it is missing. (default: /var/lib/wgmesh-server)")
+    @Option(help: "Folder of the server's state. (default: /var/lib/wgmesh-server)")
     var dataDir: String?
 
     func path() -> String { dataDir ?? environment("data-dir") ?? "/var/lib/wgmesh-server" }
 
+    /// - Parameter mayCreate: makes a new mesh if the folder holds none.
     /// - Throws: `CommandFailure`.
-    func administration() throws -> Administration {
-        try reporting { () throws(ServerFailure) in try Administration(dataDirectory: path()) }
+    func administration(mayCreate: Bool = false) throws -> Administration {
+        try reporting { () throws(ServerFailure) in
+            try Administration(dataDirectory: path(), mayCreate: mayCreate)
+        }
     }
 }
 

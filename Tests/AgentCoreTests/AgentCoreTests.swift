@@ -64,7 +64,9 @@ struct CoreHarness {
                 addressV6: IPPrefix("fd00:1::1/64"),
                 fqdn: "a.mesh"
             ),
-            peers: try peers ?? [RemotePeer(publicKey: other, allowedIPs: hosts("100.64.0.2", "fd00:1::2"), fqdn: "b.mesh")],
+            peers: try peers ?? [
+                RemotePeer(publicKey: other, allowedIPs: hosts("100.64.0.2", "fd00:1::2"), fqdn: "b.mesh")
+            ],
             routes: routes
         )
     }
@@ -141,7 +143,8 @@ extension [AgentCore.Effect] {
 
     @Test func `nothing is desired before the first map, so nothing is taken away`() throws {
         var harness = try CoreHarness()
-        let effects = harness.handle(.listenPort(51820)) + harness.handle(.signalServer(.connected))
+        let effects =
+            harness.handle(.listenPort(51820)) + harness.handle(.signalServer(.connected))
             + harness.handle(.management(.disconnected(reason: "refused"))) + harness.advance(.seconds(60))
         #expect(effects.desired.isEmpty)
         #expect(harness.core.status(nowSeconds: 0).management == .disconnected(reason: "refused"))
@@ -189,6 +192,15 @@ extension [AgentCore.Effect] {
         #expect(harness.advance(.seconds(1)).offers == 1)
     }
 
+    @Test func `the first offer waits for WireGuard's port and not a moment longer`() throws {
+        var harness = try CoreHarness()
+        let early =
+            harness.handle(.signalServer(.connected)) + harness.handle(.networkMap(try harness.map(serial: 1)))
+            + harness.advance(.seconds(1))
+        #expect(early.offers == 0)
+        #expect(harness.handle(.listenPort(51820)).offers == 1)
+    }
+
     @Test func `an offer is answered before our candidates`() throws {
         var harness = try CoreHarness()
         _ = try harness.connect()
@@ -221,7 +233,9 @@ extension [AgentCore.Effect] {
     @Test func `the controller gives WireGuard the endpoint at once`() throws {
         var harness = try CoreHarness(controls: true)
         let effects = try selectPath(&harness)
-        #expect(try #require(effects.desired.last ?? nil).device.peers[harness.other]?.endpoint == Endpoint("192.0.2.2:7"))
+        #expect(
+            try #require(effects.desired.last ?? nil).device.peers[harness.other]?.endpoint == Endpoint("192.0.2.2:7")
+        )
     }
 
     @Test func `the other side leaves the handshake to the controller for five seconds`() throws {
@@ -229,7 +243,9 @@ extension [AgentCore.Effect] {
         let effects = try selectPath(&harness, answering: .milliseconds(500), nominated: true)
         #expect(effects.desired.isEmpty)
         let later = try harness.answerChecks(from: try #require(Endpoint("192.0.2.2:7")), for: .seconds(6))
-        #expect(try #require(later.desired.last ?? nil).device.peers[harness.other]?.endpoint == Endpoint("192.0.2.2:7"))
+        #expect(
+            try #require(later.desired.last ?? nil).device.peers[harness.other]?.endpoint == Endpoint("192.0.2.2:7")
+        )
     }
 
     @Test func `a path that falls silent keeps its endpoint and is negotiated anew`() throws {
@@ -259,7 +275,8 @@ extension [AgentCore.Effect] {
         let again = harness.handle(.signal(from: harness.other, .offer(harness.offer(session: 1)))).messages
         let new = harness.handle(.signal(from: harness.other, .offer(harness.offer(session: 2)))).messages
         #expect(again.count == 1)
-        guard case .answer(let one) = first[0], case .answer(let two) = again[0], case .answer(let three) = new[0] else {
+        guard case .answer(let one) = first[0], case .answer(let two) = again[0], case .answer(let three) = new[0]
+        else {
             Issue.record("no answers")
             return
         }

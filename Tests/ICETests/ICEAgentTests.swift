@@ -66,13 +66,17 @@ struct TwoAgents {
         deliver(.remoteCandidate(remote(leftEndpoint, id: "L")), to: .right)
     }
 
-    var failures: [ICEFailure] { effects.compactMap { if case .failed(let failure) = $0.effect { failure } else { nil } } }
+    var failures: [ICEFailure] {
+        effects.compactMap { if case .failed(let failure) = $0.effect { failure } else { nil } }
+    }
     func count(_ side: Side, where matches: (ICEAgent.Effect) -> Bool) -> Int {
         effects.count { $0.side == side && matches($0.effect) }
     }
 }
 
-func host(_ endpoint: Endpoint, _ id: String) -> LocalCandidate { LocalCandidate(kind: .host, endpoint: endpoint, id: id) }
+func host(_ endpoint: Endpoint, _ id: String) -> LocalCandidate {
+    LocalCandidate(kind: .host, endpoint: endpoint, id: id)
+}
 func remote(_ endpoint: Endpoint, id: String? = nil, kind: RemoteCandidate.Kind = .host) -> RemoteCandidate {
     RemoteCandidate(kind: kind, endpoint: endpoint, priority: candidatePriority(of: kind), id: id)
 }

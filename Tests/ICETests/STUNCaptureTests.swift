@@ -33,7 +33,10 @@ import Testing
             let raw = bytes(packet.raw)
             let message = try STUNMessage(datagram: raw)
             #expect(message.transactionID == bytes(packet.txid))
-            #expect(message.attributes.map { String($0.type, radix: 16) } == packet.attrs.map { String($0.type.dropFirst(2)) })
+            #expect(
+                message.attributes.map { String($0.type, radix: 16) }
+                    == packet.attrs.map { String($0.type.dropFirst(2)) }
+            )
             #expect(message.attributes.map(\.value) == packet.attrs.map { bytes($0.hex) })
             if let mapped = packet.attrs.first(where: { $0.type == "0x20" })?.addr {
                 #expect(message.mappedAddress == Endpoint(mapped))

@@ -86,7 +86,10 @@ import Testing
             for _ in 0..<3000 {
                 var damaged = sample
                 for _ in 0..<Int.random(in: 1...4, using: &random) {
-                    damaged[Int.random(in: damaged.indices, using: &random)] = .random(in: .min ... .max, using: &random)
+                    damaged[Int.random(in: damaged.indices, using: &random)] = .random(
+                        in: .min ... .max,
+                        using: &random
+                    )
                 }
                 damaged = Array(damaged.prefix(Int.random(in: 0...damaged.count, using: &random)))
                 guard let message = try? STUNMessage(datagram: damaged) else { continue }

@@ -8,6 +8,7 @@ set -euo pipefail
 programs=${WGMESH_PROGRAMS:-$PWD/.build/debug}
 management=10.99.0.1:8443
 work=$(mktemp -d /tmp/wgmesh.XXXXXX)
+mkdir "$work/server"
 declare -A process=() # name -> process id of what runs now
 passed=0 failed=0
 
@@ -116,6 +117,13 @@ stop() {
     return "$status"
 }
 
+# check_stop NAME: SIGTERM ends it with status 0. Not `check ... stop`: only this shell can wait for its child.
+check_stop() {
+    local status=0
+    stop "$1" || status=$?
+    check_equal "SIGTERM ends $1 with status 0" "$status" 0
+}
+
 is_running() { kill -0 "${process[$1]}" 2>/dev/null; }
 
 server_data=$work/server/data
@@ -215,3 +223,5 @@ cleanup() {
     rm -rf "$work"
 }
 trap cleanup EXIT
+# A step outside the checks that fails ends the stage; say which.
+trap 'printf "FAIL %s:%d: %s\n" "$0" "$LINENO" "$BASH_COMMAND"; show_logs' ERR

@@ -301,6 +301,20 @@ struct LoginModelTests {
         #expect(throws: WireError("meta.hostname", "\"a?b\" is no host name")) { try LoginAttempt(wire: wire) }
     }
 
+    @Test func `what a login puts into everybody's map is bounded`() throws {
+        let wire = Management_LoginRequest(LoginAttempt(meta: meta), publicKey: keyA)
+        var bad = wire
+        bad.peerKeys.sshPubKey = Data(repeating: 65, count: 8193)
+        #expect(throws: WireError("peerKeys.sshPubKey", "8193 bytes, allowed are 8192")) { try LoginAttempt(wire: bad) }
+        bad = wire
+        bad.dnsLabels = Array(repeating: "www", count: 33)
+        #expect(throws: WireError("dnsLabels", "33 labels, allowed are 32")) { try LoginAttempt(wire: bad) }
+        for label in ["", "-a", "a-", "a.b", "a b", "ä", String(repeating: "a", count: 64)] {
+            bad.dnsLabels = ["www", label]
+            #expect(throws: WireError.self) { try LoginAttempt(wire: bad) }
+        }
+    }
+
     @Test func `an unknown capability is nothing to us`() throws {
         var wire = Management_PeerSystemMeta(meta)
         wire.capabilities.append(.componentNetworkMap)
@@ -366,7 +380,8 @@ struct LoginModelTests {
 
     @Test(arguments: [
         "mesh.example", ":443", "mesh.example:", "mesh.example:0", "mesh.example:65536", "2001:db8::1:80",
-        "https://mesh.example:443", "mesh.example:443/x", "mesh example:1", "[]:1", "a:+1",
+        "https://mesh.example:443", "mesh.example:443/x", "mesh example:1", "[]:1", "a:+1", "[mesh.example]:1",
+        "[10.0.0.1]:1",
     ])
     func `texts that are no host and port are refused`(text: String) {
         #expect(HostPort(text) == nil)

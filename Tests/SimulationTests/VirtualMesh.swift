@@ -66,7 +66,8 @@ struct VirtualMesh {
         for index in 0..<count {
             var bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
             bytes[0] = UInt8(index)
-            guard let key = PublicKey(bytes: bytes), let address = IPAddress(bytes: [192, 0, 2, UInt8(index + 1)]) else {
+            guard let key = PublicKey(bytes: bytes), let address = IPAddress(bytes: [192, 0, 2, UInt8(index + 1)])
+            else {
                 preconditionFailure("32 and 4 bytes")
             }
             nodes[key] = Node(core: freshCore(key), key: key, address: address)
@@ -188,9 +189,11 @@ struct VirtualMesh {
     }
 
     private func map(for key: PublicKey) -> NetworkMap {
-        let prefixes = Dictionary(uniqueKeysWithValues: keys.enumerated().map { index, key in
-            (key, IPAddress(bytes: [100, 64, 0, UInt8(index + 1)]).map { IPPrefix(host: $0) })
-        })
+        let prefixes = Dictionary(
+            uniqueKeysWithValues: keys.enumerated().map { index, key in
+                (key, IPAddress(bytes: [100, 64, 0, UInt8(index + 1)]).map { IPPrefix(host: $0) })
+            }
+        )
         guard let own = prefixes[key] ?? nil, let address = IPPrefix(address: own.address, length: 16) else {
             preconditionFailure("a node of the mesh")
         }
@@ -237,7 +240,9 @@ struct VirtualMesh {
             apply(desired?.device, at: key)
         case .signal(let peer, let message):
             let copies = Double.random(in: 0..<1, using: &random) < weather.duplication ? 2 : 1
-            for _ in 0..<copies where !isLost() { schedule(.input(.signal(from: key, message)), to: peer, after: delay()) }
+            for _ in 0..<copies where !isLost() {
+                schedule(.input(.signal(from: key, message)), to: peer, after: delay())
+            }
         case .send(let datagram):
             guard let receiver = nodes.values.first(where: { $0.address == datagram.remote.address }),
                 datagram.local.address == nodes[key]?.address, reaches(key, receiver.key), !isLost()

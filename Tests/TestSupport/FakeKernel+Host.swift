@@ -71,11 +71,13 @@ extension FakeKernel {
         let isPresent = addresses.contains { $0.linkIndex == index && $0.prefix == prefix }
         if isRemoval {
             guard isPresent else { throw Refusal(EADDRNOTAVAIL) }
-            addresses.removeAll { $0.linkIndex == index && $0.prefix == prefix }
+            removeAddress(prefix, linkIndex: index)
             return
         }
         guard !isPresent else { throw Refusal(EEXIST) }
-        let flags = values[IFA_FLAGS]?.integer(at: 0, as: UInt32.self) ?? 0
+        var flags = values[IFA_FLAGS]?.integer(at: 0, as: UInt32.self) ?? 0
+        let isSecondary = addresses.contains { $0.linkIndex == index && $0.prefix.network == prefix.network }
+        if prefix.isV4, isSecondary { flags |= UInt32(IFA_F_SECONDARY) }
         addresses.append(AddressSnapshot(linkIndex: index, prefix: prefix, flags: flags))
         guard flags & UInt32(IFA_F_NOPREFIXROUTE) == 0, link.isUp, !prefix.isHost else { return }
         let prefixRoute = RouteSnapshot(
@@ -86,6 +88,20 @@ extension FakeKernel {
             linkIndex: index
         )
         routes.append(prefixRoute)
+    }
+
+    /// The first v4 address of a network takes the others along, and the last v4 address of a link the v4 routes.
+    private func removeAddress(_ prefix: IPPrefix, linkIndex: UInt32) {
+        let isPrimary = addresses.contains { address in
+            address.linkIndex == linkIndex && address.prefix == prefix && address.flags & UInt32(IFA_F_SECONDARY) == 0
+        }
+        addresses.removeAll { address in
+            guard address.linkIndex == linkIndex else { return false }
+            return address.prefix == prefix
+                || (isPrimary && prefix.isV4 && address.prefix.network == prefix.network)
+        }
+        let hasV4 = addresses.contains { $0.linkIndex == linkIndex && $0.prefix.isV4 }
+        if prefix.isV4, !hasV4 { routes.removeAll { $0.linkIndex == linkIndex && $0.destination.isV4 } }
     }
 
     private func changeRoute(_ payload: ArraySlice<UInt8>, isRemoval: Bool) throws(Refusal) {

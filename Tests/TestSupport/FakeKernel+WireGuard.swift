@@ -55,7 +55,10 @@ extension FakeKernel {
         try AttributeDecoder.forEach(payload) { attribute throws(DecodeError) in
             switch UInt32(attribute.type) {
             case WGDEVICE_A_PRIVATE_KEY.rawValue:
-                let bytes = try attribute.bytes("WGDEVICE_A_PRIVATE_KEY", count: 32)
+                var bytes = Array(try attribute.bytes("WGDEVICE_A_PRIVATE_KEY", count: 32))
+                // The kernel clamps what it is given, and reports the result.
+                bytes[0] &= 248
+                bytes[31] = bytes[31] & 127 | 64
                 device.privateKey = PrivateKey(bytes: bytes)
                 device.publicKey = fakePublicKey(of: bytes)
             case WGDEVICE_A_LISTEN_PORT.rawValue: device.listenPort = try attribute.integer("WGDEVICE_A_LISTEN_PORT")
@@ -243,4 +246,4 @@ private func socketAddress(of endpoint: Endpoint) -> [UInt8] {
 }
 
 /// Stands for the real key, which would need Curve25519: every byte inverted, so that it is not the private key.
-private func fakePublicKey(of privateKey: ArraySlice<UInt8>) -> PublicKey? { PublicKey(bytes: privateKey.map { ~$0 }) }
+private func fakePublicKey(of privateKey: [UInt8]) -> PublicKey? { PublicKey(bytes: privateKey.map { ~$0 }) }

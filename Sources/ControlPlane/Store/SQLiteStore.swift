@@ -9,8 +9,9 @@ struct SQLiteStore: Sendable {
     /// A connection of its own, since `PRAGMA data_version` counts the commits of *others*.
     let watch: DatabaseQueue
 
-    /// Opens the database of a data directory, and makes it first if there is none.
+    /// Opens the database of a data directory.
     ///
+    /// - Parameter mayCreate: makes a new mesh if there is none. Not for every command: a mistyped folder would get one.
     /// - Parameter mayUpgrade: only the server moves an older database forward; a command beside a running older server
     ///   would take it away under its feet.
     /// - Parameter domain: domain of peer names for a new mesh, or the new one for an existing mesh; `nil`: keep it.
@@ -18,6 +19,7 @@ struct SQLiteStore: Sendable {
     ///   deleted, repaired or opened in part.
     static func open(
         _ directory: DataDirectory,
+        mayCreate: Bool,
         mayUpgrade: Bool,
         domain: String? = nil,
         atSeconds now: Int64
@@ -26,6 +28,12 @@ struct SQLiteStore: Sendable {
         do {
             var status = stat()
             if stat(path, &status) != 0 && errno == ENOENT {
+                guard mayCreate else {
+                    throw ServerFailure(
+                        .failure,
+                        "\(directory.path) holds no mesh; start wgmesh-server serve, or name the right folder with --data-dir"
+                    )
+                }
                 try create(at: path, domain: domain ?? AccountRecord.defaultDomain, atSeconds: now)
             } else if status.st_size == 0 {
                 throw damaged(path, "the file is empty")

@@ -1,14 +1,11 @@
-import ArgumentParser
-
 /// How long a setup key lives: `30d`, `12h`, `90m`, `45s` or `never`.
-struct Lifetime: ExpressibleByArgument, Hashable, CustomStringConvertible {
+package struct SetupKeyLifetime: Hashable, Sendable, CustomStringConvertible, LosslessStringConvertible {
     /// `nil`: without end.
-    let duration: Duration?
-    let description: String
+    package let duration: Duration?
+    package let description: String
 
-    static func days(_ count: Int) -> Lifetime {
-        Lifetime(duration: .seconds(count * 86_400), description: "\(count)d")
-    }
+    /// What a key gets if nothing else is said: 30 days. Source: spec/server/domain-model.md 3.
+    package static let standard = SetupKeyLifetime(duration: .seconds(30 * 86_400), description: "30d")
 
     private init(duration: Duration?, description: String) {
         self.duration = duration
@@ -16,7 +13,7 @@ struct Lifetime: ExpressibleByArgument, Hashable, CustomStringConvertible {
     }
 
     /// - Returns: `nil` without a unit, for zero, and for more than a hundred years.
-    init?(argument text: String) {
+    package init?(_ text: String) {
         guard text != "never" else {
             self.init(duration: nil, description: text)
             return
@@ -29,6 +26,4 @@ struct Lifetime: ExpressibleByArgument, Hashable, CustomStringConvertible {
         else { return nil }
         self.init(duration: .seconds(count * unit), description: text)
     }
-
-    var defaultValueDescription: String { description }
 }

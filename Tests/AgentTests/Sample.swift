@@ -1,0 +1,32 @@
+import Agent
+import Logging
+import MeshModel
+
+/// Values that many tests share.
+enum Sample {
+    static let own = identity(2)
+    static let peer = identity(1)
+    static let quietLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    /// The key pair whose private half is 32 times `byte`.
+    static func identity(_ byte: UInt8) -> Identity {
+        guard let key = PrivateKey(bytes: [UInt8](repeating: byte, count: 32)) else {
+            preconditionFailure("a private key has 32 bytes")
+        }
+        return Identity(privateKey: key)
+    }
+
+    static func configuration(
+        management: String = "http://127.0.0.1:1",
+        setupKey: String? = nil,
+        stateDirectory: String = "/nowhere",
+        socketPath: String = "/nowhere.sock"
+    ) throws(AgentFailure) -> AgentConfiguration {
+        var flags = AgentFlags()
+        flags.managementURL = management
+        flags.setupKey = setupKey
+        flags.stateDirectory = stateDirectory
+        flags.socket = socketPath
+        return try AgentConfiguration(flags: flags, environment: [:], hostname: "host") { _ in "" }
+    }
+}

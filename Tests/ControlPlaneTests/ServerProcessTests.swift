@@ -1,0 +1,198 @@
+import Foundation
+import GRPCCore
+import MeshModel
+import MeshProto
+import Testing
+
+@testable import ControlPlane
+
+/// The program as people run it: processes, signals, exit status.
+@Suite(.timeLimit(.minutes(1)))
+struct ServerProcessTests {
+    @Test func `a key made beside the running server works, and SIGTERM ends streams and server in order`() async throws
+    {
+        try await withTemporaryFolder { folder in
+            let server = try ServerProcess(["serve", "--data-dir", folder, "--listen", "127.0.0.1:0"])
+            let endpoint = try await server.endpoint()
+            let made = try await ServerProcess.run(["setup-key", "create", "--data-dir", folder])
+            #expect(made.status == 0)
+            let key = made.output.trimmingCharacters(in: .whitespacesAndNewlines)
+            try await TestMesh.connect(to: endpoint) { client in
+                let mesh = TestMesh(
+                    folder: folder,
+                    endpoint: endpoint,
+                    management: .init(wrapping: client),
+                    signal: .init(wrapping: client)
+                )
+                let peer = try await mesh.join("a", setupKey: key)
+                try await mesh.following(peer) { stream in
+                    _ = try await stream.map()
+                    let peers = try await ServerProcess.run(["peer", "list", "--data-dir", folder])
+                    #expect(peers.output.contains(" connected ") && peers.output.contains(peer.publicKey.base64))
+                    #expect(try await ServerProcess.run(["peer", "delete", "--data-dir", folder, "a"]).status == 0)
+                    #expect(try await stream.response().networkMap.remotePeersIsEmpty)
+                    #expect(try await stream.end() == nil)
+                }
+                let second = try await mesh.join("b", setupKey: key)
+                try await mesh.following(second) { stream in
+                    _ = try await stream.map()
+                    server.terminate()
+                    let end = try await stream.end()
+                    #expect(end == nil)
+                }
+            }
+            let ended = await server.ended()
+            #expect(ended.status == 0)
+            #expect(!ended.errors.contains(key) && !ended.errors.contains(key.lowercased()))
+            let peers = try await ServerProcess.run(["peer", "list", "--data-dir", folder])
+            #expect(peers.output.contains("last seen"))
+        }
+    }
+
+    @Test func `whatever prevents a start is one line and a status of its own`() async throws {
+        try await withTemporaryFolder { folder in
+            let first = try ServerProcess(["serve", "--data-dir", folder, "--listen", "127.0.0.1:0"])
+            let endpoint = try await first.endpoint()
+            try await withTemporaryFolder { other in
+                let taken = try await ServerProcess.run(["serve", "--data-dir", other, "--listen", "\(endpoint)"])
+                #expect(taken.status == ExitStatus.portTaken.rawValue)
+                #expect(taken.lines == 1 && taken.errors.contains("\(endpoint)"))
+                let twice = try await ServerProcess.run(["serve", "--data-dir", folder, "--listen", "127.0.0.1:0"])
+                #expect(twice.status == ExitStatus.alreadyRunning.rawValue && twice.lines == 1)
+                try Data("not a database".utf8).write(to: URL(filePath: other + "/server.db"))
+                for command in [["serve", "--listen", "127.0.0.1:0"], ["peer", "list"], ["setup-key", "create"]] {
+                    let damaged = try await ServerProcess.run(command + ["--data-dir", other])
+                    #expect(damaged.status == ExitStatus.databaseDamaged.rawValue && damaged.lines == 1)
+                    #expect(damaged.errors.contains("restore it from a backup"))
+                }
+            }
+            first.terminate()
+            #expect(await first.ended().status == 0)
+        }
+    }
+
+    @Test(arguments: [
+        ["serve", "--listen", "nowhere"], ["serve", "--public-address", "http://mesh.example"],
+        ["serve", "--tls-cert", "cert.pem"], ["serve", "--domain", "-"], ["serve", "--log-level", "loud"],
+        ["setup-key", "create", "--expires", "soon"],
+        ["setup-key", "create", "--type", "one-off", "--usage-limit", "2"],
+        ["peer", "delete"], ["dance"],
+    ])
+    func `wrong usage ends with 2`(arguments: [String]) async throws {
+        try await withTemporaryFolder { folder in
+            let result = try await ServerProcess.run(arguments, environment: ["WGMESH_SERVER_DATA_DIR": folder])
+            #expect(result.status == ExitStatus.usage.rawValue)
+            #expect(!result.errors.isEmpty && result.output.isEmpty)
+        }
+    }
+
+    @Test func `the environment stands in for flags`() async throws {
+        try await withTemporaryFolder { folder in
+            let environment = ["WGMESH_SERVER_DATA_DIR": folder, "WGMESH_SERVER_LISTEN": "nowhere"]
+            let serve = try await ServerProcess.run(["serve"], environment: environment)
+            let create = try await ServerProcess.run(["setup-key", "create"], environment: environment)
+            #expect(serve.status == 2 && create.status == 0)
+            #expect(FileManager.default.fileExists(atPath: folder + "/server.db"))
+        }
+    }
+
+    @Test func `a mistyped folder gets no mesh from a command that only looks`() async throws {
+        try await withTemporaryFolder { folder in
+            for path in [folder, folder + "/typo"] {
+                for command in [
+                    ["peer", "list"], ["peer", "delete", "a"], ["setup-key", "list"], ["setup-key", "revoke", "a"],
+                ] {
+                    let result = try await ServerProcess.run(command + ["--data-dir", path])
+                    #expect(result.status == ExitStatus.failure.rawValue)
+                    #expect(result.lines == 1 && result.errors.contains("--data-dir"))
+                }
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+        }
+    }
+
+    @Test func `what is not there is named`() async throws {
+        try await withTemporaryFolder { folder in
+            _ = try await ServerProcess.run(["setup-key", "create", "--data-dir", folder])
+            for command in [["peer", "delete"], ["setup-key", "revoke"]] {
+                let result = try await ServerProcess.run(command + ["nobody", "--data-dir", folder])
+                #expect(result.status == ExitStatus.failure.rawValue)
+                #expect(result.lines == 1 && result.errors.contains("nobody"))
+            }
+        }
+    }
+}
+
+/// One run of wgmesh-server, from the folder that the tests were built into.
+private struct ServerProcess: Sendable {
+    struct Ended: Sendable {
+        var status: Int32
+        var output: String
+        var errors: String
+        /// Lines on standard error.
+        var lines: Int { errors.split(separator: "\n").count }
+    }
+
+    private let process: SendableProcess
+    private let folder: URL
+
+    init(_ arguments: [String], environment: [String: String] = [:]) throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "wgmesh-process-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        let process = Process()
+        process.executableURL = URL(filePath: own).deletingLastPathComponent().appending(path: "wgmesh-server")
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        // Files, not pipes: nobody has to read for the program to go on.
+        process.standardOutput = try Self.file(folder.appending(path: "output"))
+        process.standardError = try Self.file(folder.appending(path: "errors"))
+        try process.run()
+        self.process = SendableProcess(process: process)
+    }
+
+    /// Runs to the end.
+    static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Ended {
+        await (try ServerProcess(arguments, environment: environment)).ended()
+    }
+
+    /// Where it listens, as its first log line says.
+    func endpoint() async throws -> MeshModel.Endpoint {
+        while process.process.isRunning {
+            let text = errors
+            if let match = text.firstMatch(of: /listen=(\S+)/), let endpoint = MeshModel.Endpoint(String(match.1)) {
+                return endpoint
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        Issue.record("the server ended: \(errors)")
+        throw CancellationError()
+    }
+
+    func terminate() { process.process.terminate() }
+
+    func ended() async -> Ended {
+        while process.process.isRunning {
+            guard await wait(.milliseconds(20)) else { break }  // cancelled by the test's time limit
+        }
+        defer { _ = try? FileManager.default.removeItem(at: folder) }  // what stays in /tmp harms nobody
+        return Ended(status: process.process.terminationStatus, output: text("output"), errors: errors)
+    }
+
+    private var errors: String { text("errors") }
+
+    private func text(_ name: String) -> String {
+        (try? String(contentsOf: folder.appending(path: name), encoding: .utf8)) ?? ""  // missing: nothing was written
+    }
+
+    private static func file(_ url: URL) throws -> FileHandle {
+        try Data().write(to: url)
+        return try FileHandle(forWritingTo: url)
+    }
+}
+
+/// `Process` locks its own state on Linux (swift-corelibs-foundation), it only does not say so.
+private struct SendableProcess: @unchecked Sendable {
+    let process: Process
+}
