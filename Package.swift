@@ -58,6 +58,7 @@ let package = Package(
         .target(name: "MapCompiler", dependencies: ["MeshModel"]),
 
         // 4: shell
+        .target(name: "WGTool", dependencies: ["MeshModel", "WGKernel"]),
         .target(name: "NetlinkSocket", dependencies: ["CNetlink", "NetlinkWire"]),
         .target(
             name: "MeshProto",
@@ -94,8 +95,8 @@ let package = Package(
         .executableTarget(
             name: "wgctl",
             dependencies: [
-                "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel",
-                argumentParser,
+                "CSodium", "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel",
+                "WGTool", argumentParser,
             ]
         ),
 
@@ -111,6 +112,7 @@ let package = Package(
             name: "WGKernelTests",
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "TestSupport", "WGKernel"]
         ),
+        .testTarget(name: "WGToolTests", dependencies: ["MeshModel", "TestSupport", "WGKernel", "WGTool"]),
         .testTarget(
             name: "RoutingTests",
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "Routing", "TestSupport"]
@@ -141,6 +143,7 @@ let package = Package(
             name: "KernelTests",
             dependencies: [
                 "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport", "WGKernel",
+                "WGTool",
             ]
         ),
         .testTarget(name: "WGCtlTests", dependencies: ["CommandLineSupport", "MeshModel", "wgctl"]),

@@ -52,6 +52,9 @@ private struct DeviceMessages {
         case .setFwmark(let mark):
             beginDeviceAttribute()
             encoder.append(WireGuardFamily.Device.fwmark, integer: mark)
+        case .removeAllPeers:
+            beginDeviceAttribute()
+            encoder.append(WireGuardFamily.Device.flags, integer: WireGuardFamily.DeviceFlag.replacePeers)
         case .removePeer(let key):
             append(PeerChange(publicKey: key), flags: WireGuardFamily.PeerFlag.removeMe)
         case .setPeer(let change):
@@ -134,7 +137,9 @@ private func encodeHead(of change: PeerChange, flags: UInt32) -> [UInt8] {
     if let seconds = change.persistentKeepaliveSeconds {
         peer.append(WireGuardFamily.Peer.keepalive, integer: seconds)
     }
-    if let endpoint = change.endpoint { peer.append(WireGuardFamily.Peer.endpoint, bytes: endpoint.sockaddr) }
+    if let endpoint = change.endpoint {
+        peer.append(WireGuardFamily.Peer.endpoint, bytes: endpoint.sockaddr(scope: change.endpointScope))
+    }
     return peer.bytes
 }
 

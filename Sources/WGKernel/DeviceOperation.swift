@@ -5,6 +5,8 @@ public enum DeviceOperation: Hashable, Sendable {
     case setPrivateKey(PrivateKey)
     case setListenPort(UInt16)
     case setFwmark(UInt32)
+    /// Removes every peer, whatever the kernel holds.
+    case removeAllPeers
     case setPeer(PeerChange)
     /// Removing an absent peer changes nothing.
     case removePeer(PublicKey)
@@ -22,6 +24,8 @@ public struct PeerChange: Hashable, Sendable {
     public var updateOnly: Bool
     public var presharedKey: PresharedKeyChange?
     public var endpoint: Endpoint?
+    /// Link index that a link-local endpoint belongs to; 0: none.
+    public var endpointScope: UInt32
     /// 0: off.
     public var persistentKeepaliveSeconds: UInt16?
     /// Whether `addedAllowedIPs` is the whole new list.
@@ -36,6 +40,7 @@ public struct PeerChange: Hashable, Sendable {
         updateOnly: Bool = false,
         presharedKey: PresharedKeyChange? = nil,
         endpoint: Endpoint? = nil,
+        endpointScope: UInt32 = 0,
         persistentKeepaliveSeconds: UInt16? = nil,
         replaceAllowedIPs: Bool = false,
         addedAllowedIPs: [IPPrefix] = [],
@@ -45,6 +50,7 @@ public struct PeerChange: Hashable, Sendable {
         self.updateOnly = updateOnly
         self.presharedKey = presharedKey
         self.endpoint = endpoint
+        self.endpointScope = endpointScope
         self.persistentKeepaliveSeconds = persistentKeepaliveSeconds
         self.replaceAllowedIPs = replaceAllowedIPs
         self.addedAllowedIPs = addedAllowedIPs
@@ -60,6 +66,7 @@ extension DeviceOperation: CustomStringConvertible {
         case .setListenPort(let port): "listen-port \(port)"
         case .setFwmark(0): "fwmark off"
         case .setFwmark(let mark): "fwmark 0x\(String(mark, radix: 16))"
+        case .removeAllPeers: "(every peer) remove"
         case .setPeer(let change): "\(change)"
         case .removePeer(let key): "peer \(key) remove"
         }
@@ -74,12 +81,17 @@ extension PeerChange: CustomStringConvertible {
         case .set(let key): words.append("preshared-key \(key)")
         case .clear: words.append("preshared-key /dev/null")
         }
-        if let endpoint { words.append("endpoint \(endpoint)") }
+        if let endpoint { words.append("endpoint \(endpointText(endpoint))") }
         if let seconds = persistentKeepaliveSeconds {
             words.append("persistent-keepalive \(seconds == 0 ? "off" : String(seconds))")
         }
         if let list = allowedIPsText { words.append("allowed-ips \(list)") }
         return words.joined(separator: " ")
+    }
+
+    /// `[fe80::1%3]:51820` names the scope by its link index, which every reader of the text understands.
+    private func endpointText(_ endpoint: Endpoint) -> String {
+        endpointScope == 0 ? "\(endpoint)" : "[\(endpoint.address)%\(endpointScope)]:\(endpoint.port)"
     }
 
     /// `+` and `-` mark a change of the list, as in wg(8); a list without them is the whole list.

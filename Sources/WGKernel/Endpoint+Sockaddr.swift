@@ -5,14 +5,17 @@ extension Endpoint {
     /// `struct sockaddr_in` (16 bytes) or `sockaddr_in6` (28 bytes), port and address big endian.
     ///
     /// The kernel ignores any other length silently. Source: `set_peer`, drivers/net/wireguard/netlink.c.
-    var sockaddr: [UInt8] {
+    ///
+    /// - Parameter scope: link index of a link-local address; it means nothing to v4.
+    func sockaddr(scope: UInt32 = 0) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.appendInteger(address.isV4 ? WireGuardFamily.familyV4 : WireGuardFamily.familyV6)
         bytes.appendInteger(port.bigEndian)
         if address.isV4 { return bytes + address.bytes + Array(repeating: 0, count: 8) }
         let noFlowInformation: [UInt8] = [0, 0, 0, 0]
-        let noScope: [UInt8] = [0, 0, 0, 0]
-        return bytes + noFlowInformation + address.bytes + noScope
+        bytes += noFlowInformation + address.bytes
+        bytes.appendInteger(scope)
+        return bytes
     }
 
     /// The endpoint, and the scope of a v6 one (0 otherwise).

@@ -17,8 +17,14 @@ public enum WireGuardFamily {
         static let privateKey = Int(WGDEVICE_A_PRIVATE_KEY.rawValue)
         static let publicKey = Int(WGDEVICE_A_PUBLIC_KEY.rawValue)
         static let listenPort = Int(WGDEVICE_A_LISTEN_PORT.rawValue)
+        static let flags = Int(WGDEVICE_A_FLAGS.rawValue)
         static let fwmark = Int(WGDEVICE_A_FWMARK.rawValue)
         static let peers = Int(WGDEVICE_A_PEERS.rawValue)
+    }
+
+    /// `WGDEVICE_F_*`.
+    enum DeviceFlag {
+        static let replacePeers = WGDEVICE_F_REPLACE_PEERS.rawValue
     }
 
     /// `WGPEER_A_*`.

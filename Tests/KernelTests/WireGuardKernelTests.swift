@@ -5,6 +5,7 @@ import Routing
 import TestSupport
 import Testing
 import WGKernel
+import WGTool
 
 /// Ring 4: the same plans as in WGKernelTests, on a real kernel, with `wg` as the witness.
 @Suite(.enabled(if: kernelTestsAreWanted, "set WGMESH_KERNEL_TESTS=1, see docs/testing.md"), .serialized)
@@ -42,9 +43,9 @@ struct WireGuardKernelTests {
         }
         let endpoints = desired.peers.compactMapValues(\.endpoint)
         #expect(plan(current: read, desired: desired, endpointLedger: endpoints).isEmpty)
-        #expect(WGShow.dump(read) == (try namespace.run("wg", "show", "wgm0", "dump")))
-        #expect(WGShow.dump(read, isLabelled: true) == (try namespace.run("wg", "show", "all", "dump")))
-        #expect(WGShow.pretty(read, nowSeconds: 0) == (try namespace.run("wg", "show")))
+        #expect(dumpText(read) == (try namespace.run("wg", "show", "wgm0", "dump")))
+        #expect(dumpText(read, withName: true) == (try namespace.run("wg", "show", "all", "dump")))
+        #expect(showText(read) == (try namespace.run("wg", "show")))
     }
 
     @Test func `random states become each other, as on the kernel in memory`() async throws {
@@ -95,7 +96,7 @@ struct WireGuardKernelTests {
         #expect(read.peers.reduce(0) { $0 + $1.allowedIPs.count } == 10_000)
         let endpoints = desired.peers.compactMapValues(\.endpoint)
         #expect(plan(current: read, desired: desired, endpointLedger: endpoints).isEmpty)
-        #expect(WGShow.dump(read) == (try namespace.run("wg", "show", "wgm0", "dump")))
+        #expect(dumpText(read) == (try namespace.run("wg", "show", "wgm0", "dump")))
 
         // One peer with so many allowed IPs that both the requests and the replies cut it.
         let single = try key(1)
@@ -178,4 +179,16 @@ struct WireGuardKernelTests {
     }
 
     private func prefix(_ text: String) throws -> IPPrefix { try #require(IPPrefix(text)) }
+}
+
+private func dumpText(_ device: DeviceSnapshot, withName: Bool = false) -> String {
+    var text = ByteText()
+    text.append(.dump, of: device, withName: withName) { _ in nil }
+    return text.string
+}
+
+private func showText(_ device: DeviceSnapshot) -> String {
+    var page = ShowText(style: ShowStyle(), nowSeconds: 0) { _ in nil }
+    page.append(device)
+    return page.text.string
 }

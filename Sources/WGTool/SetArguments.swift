@@ -1,0 +1,87 @@
+import MeshModel
+import WGKernel
+
+/// Reads key files for `set`: keys on the command line would be seen by every user of the host.
+package protocol KeyFiles {
+    /// - Throws: what the user shall read, in one line.
+    func read(_ path: String) throws(ValueError) -> [UInt8]
+}
+
+/// Reads what follows `set INTERFACE`: settings of the device, then peers, each followed by its settings.
+package struct SetArguments<Surroundings: ConfigSurroundings, Files: KeyFiles> {
+    private var rest: ArraySlice<String>
+    private var surroundings: Surroundings
+    private let files: Files
+    private var change = DeviceChange()
+
+    /// - Throws: `ValueError` for the first argument that cannot be read.
+    package static func parse(
+        _ arguments: some Sequence<String>,
+        surroundings: Surroundings,
+        files: Files
+    ) throws(ValueError) -> DeviceChange {
+        var parser = SetArguments(rest: Array(arguments)[...], surroundings: surroundings, files: files)
+        while let word = parser.rest.popFirst() {
+            if parser.change.peers.isEmpty { try parser.readSetting(word) } else { try parser.readPeerSetting(word) }
+        }
+        return parser.change
+    }
+
+    private init(rest: ArraySlice<String>, surroundings: Surroundings, files: Files) {
+        self.rest = rest
+        self.surroundings = surroundings
+        self.files = files
+    }
+
+    private mutating func readSetting(_ word: String) throws(ValueError) {
+        switch word {
+        case "peer": try beginPeer()
+        case "listen-port": change.listenPort = try ConfigValue.port(try value(of: word), &surroundings)
+        case "fwmark": change.fwmark = try ConfigValue.fwmark(try value(of: word))
+        case "private-key":
+            let bytes = try keyInFile(of: word)
+            change.privateKey = bytes.flatMap { PrivateKey(bytes: $0) } ?? noPrivateKey
+        default: throw invalid(word)
+        }
+    }
+
+    private mutating func readPeerSetting(_ word: String) throws(ValueError) {
+        let last = change.peers.count - 1
+        switch word {
+        case "peer": try beginPeer()
+        case "remove": change.peers[last].isRemoval = true
+        case "endpoint":
+            let target = try ConfigValue.endpoint(try value(of: word), &surroundings)
+            change.peers[last].change.endpoint = target.endpoint
+            change.peers[last].change.endpointScope = target.scope
+        case "allowed-ips":
+            let list = try value(of: word).withoutWhitespace()
+            try ConfigValue.allowedIPs(list, into: &change.peers[last].change, &surroundings)
+        case "persistent-keepalive":
+            change.peers[last].change.persistentKeepaliveSeconds = try ConfigValue.keepalive(try value(of: word))
+        case "preshared-key":
+            let bytes = try keyInFile(of: word) ?? []
+            let key = bytes.allSatisfy { $0 == 0 } ? nil : PresharedKey(bytes: bytes)
+            change.peers[last].change.presharedKey = key.map { .set($0) } ?? .clear
+        default: throw invalid(word)
+        }
+    }
+
+    private mutating func beginPeer() throws(ValueError) {
+        let key = try ConfigValue.publicKey(try value(of: "peer"))
+        change.peers.append(PeerRequest(change: PeerChange(publicKey: key)))
+    }
+
+    private mutating func keyInFile(of word: String) throws(ValueError) -> [UInt8]? {
+        let path = String(decoding: try value(of: word), as: UTF8.self)
+        return try ConfigValue.keyFile(try files.read(path))
+    }
+
+    /// A setting without its value is as unknown as one that does not exist.
+    private mutating func value(of word: String) throws(ValueError) -> [UInt8] {
+        guard let value = rest.popFirst() else { throw invalid(word) }
+        return Array(value.utf8)
+    }
+
+    private func invalid(_ word: String) -> ValueError { ValueError(ByteText("Invalid argument: \(word)")) }
+}

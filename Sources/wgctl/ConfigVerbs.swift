@@ -1,0 +1,110 @@
+import Glibc
+import NetlinkWire
+import WGKernel
+import WGTool
+
+/// `set`, `setconf`, `addconf`, `syncconf`: writing.
+func set(_ invocation: Invocation) async -> Int32 {
+    guard invocation.arguments.count >= 2 else {
+        invocation.complainUsage(setUsage)
+        return EXIT_FAILURE
+    }
+    let change: DeviceChange
+    do throws(ValueError) {
+        change = try SetArguments.parse(
+            invocation.arguments.dropFirst(),
+            surroundings: HostResolver(),
+            files: KeyFileReader(isWG: invocation.isWG)
+        )
+    } catch {
+        complain(error.message)
+        return EXIT_FAILURE
+    }
+    return await modify { devices throws(NetlinkError) in try await devices.apply(change, to: invocation.arguments[0]) }
+}
+
+func setConfiguration(_ invocation: Invocation) async -> Int32 {
+    guard var change = readConfiguration(invocation) else { return EXIT_FAILURE }
+    change.resetUnnamed()
+    return await modify { [change] devices throws(NetlinkError) in
+        try await devices.apply(change, to: invocation.arguments[0])
+    }
+}
+
+func addConfiguration(_ invocation: Invocation) async -> Int32 {
+    guard let change = readConfiguration(invocation) else { return EXIT_FAILURE }
+    return await modify { devices throws(NetlinkError) in try await devices.apply(change, to: invocation.arguments[0]) }
+}
+
+func syncConfiguration(_ invocation: Invocation) async -> Int32 {
+    guard let change = readConfiguration(invocation) else { return EXIT_FAILURE }
+    let name = invocation.arguments[0]
+    do throws(NetlinkError) {
+        let devices = try KernelDevices()
+        let current = try await devices.snapshot(of: name)
+        return await modify { _ throws(NetlinkError) in
+            try await devices.apply(syncPlan(current: current, configuration: change), to: name)
+        }
+    } catch {
+        complain("Unable to retrieve current interface configuration: \(errorText(error.code))")
+        return EXIT_FAILURE
+    }
+}
+
+/// - Returns: the exit status.
+private func modify(_ change: (KernelDevices) async throws(NetlinkError) -> Void) async -> Int32 {
+    do throws(NetlinkError) {
+        try await change(try KernelDevices())
+        return EXIT_SUCCESS
+    } catch {
+        complain("Unable to modify interface: \(errorText(error.code))")
+        return EXIT_FAILURE
+    }
+}
+
+/// The configuration that the second argument names.
+///
+/// - Returns: `nil` after saying what is wrong with it, or with the arguments.
+private func readConfiguration(_ invocation: Invocation) -> DeviceChange? {
+    guard invocation.arguments.count == 2 else {
+        invocation.complainUsage(configurationUsage)
+        return nil
+    }
+    return readConfiguration(invocation.arguments[1], isWG: invocation.isWG)
+}
+
+/// - Returns: `nil` after saying what is wrong with the file.
+func readConfiguration(_ path: String, isWG: Bool, skipsQuickKeys: Bool = false) -> DeviceChange? {
+    let text: [UInt8]
+    do throws(FileError) {
+        text = try readFile(path)
+    } catch {
+        complain(isWG ? error.wgText : error.text)
+        return nil
+    }
+    do throws(ConfigError) {
+        return try ConfigParser.parse(text, surroundings: HostResolver(), skipsQuickKeys: skipsQuickKeys)
+    } catch {
+        var message = ByteText(isWG ? "" : "\(path):\(error.line):\(error.column): ")
+        message.append(bytes: error.message.bytes)
+        complain(message)
+        complain(error.summary)
+        return nil
+    }
+}
+
+/// Reads the files that `set` is given for keys.
+private struct KeyFileReader: KeyFiles {
+    let isWG: Bool
+
+    func read(_ path: String) throws(ValueError) -> [UInt8] {
+        do throws(FileError) {
+            return try readFile(path, limitBytes: keyFileLimitBytes)
+        } catch {
+            throw ValueError(ByteText(isWG ? error.wgText : error.text))
+        }
+    }
+
+    /// A key has 45 bytes; this is room for any white space that follows.
+    private var keyFileLimitBytes: Int { 1 << 20 }
+}

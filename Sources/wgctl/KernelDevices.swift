@@ -1,0 +1,66 @@
+import Glibc
+import NetlinkSocket
+import NetlinkWire
+import Routing
+import WGKernel
+import WGTool
+
+/// The WireGuard interfaces of this network namespace.
+struct KernelDevices {
+    private let transport: NetlinkSocket
+
+    /// - Throws: `NetlinkError` if the kernel has no netlink.
+    init() throws(NetlinkError) { transport = try NetlinkSocket() }
+
+    /// In the kernel's order.
+    func names() async throws(NetlinkError) -> [String] {
+        try await HostNetwork(transport: transport).wireGuardLinkNames()
+    }
+
+    func snapshot(of name: String) async throws(NetlinkError) -> DeviceSnapshot {
+        do throws(NetlinkError) {
+            return try await WireGuardDevice(name: name, transport: transport).snapshot()
+        } catch {
+            throw error.asWG(name: name)
+        }
+    }
+
+    func apply(_ operations: [DeviceOperation], to name: String) async throws(NetlinkError) {
+        do throws(NetlinkError) {
+            try await WireGuardDevice(name: name, transport: transport).apply(operations)
+        } catch {
+            throw error.asWG(name: name)
+        }
+    }
+
+    /// Applies a change, by replacing lists where the kernel cannot take single allowed IPs away.
+    func apply(_ change: DeviceChange, to name: String) async throws(NetlinkError) {
+        do throws(NetlinkError) {
+            try await apply(change.operations, to: name)
+        } catch {
+            // Kernels before 6.16 refuse the attribute, before they change the peer.
+            guard error.code == EINVAL, change.removesSingleAllowedIPs else { throw error }
+            let current = try await snapshot(of: name)
+            try await apply(current.withoutSingleRemovals(change).operations, to: name)
+        }
+    }
+
+    /// For the scopes of link-local endpoints.
+    static func linkName(_ index: UInt32) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { buffer in
+            guard let base = buffer.baseAddress else { return nil }
+            return if_indextoname(index, base).map { String(cString: $0) }
+        }
+    }
+}
+
+extension NetlinkError {
+    /// The code that wg(8) reports in the same place.
+    fileprivate func asWG(name: String) -> NetlinkError {
+        var error = self
+        // A kernel without the family; and a name that no link can have, which wg(8) leaves to the kernel.
+        if code == ENOENT { error.code = EPROTONOSUPPORT }
+        if code == EINVAL, !isValidLinkName(name) { error.code = name.utf8.count >= Int(IF_NAMESIZE) ? ERANGE : ENODEV }
+        return error
+    }
+}

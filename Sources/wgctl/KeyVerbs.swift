@@ -1,0 +1,44 @@
+import CSodium
+import Glibc
+import MeshModel
+import WGTool
+
+/// `genkey`, `genpsk`, `pubkey`.
+func generateKey(_ invocation: Invocation) async -> Int32 {
+    guard invocation.arguments.isEmpty else {
+        invocation.complainUsage("")
+        return EXIT_FAILURE
+    }
+    var status = stat()
+    let isFile = fstat(STDOUT_FILENO, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    if isFile && status.st_mode & S_IRWXO != 0 {
+        complain("Warning: writing to world accessible file.\nConsider setting the umask to 077 and trying again.")
+    }
+    // getrandom(2), which blocks only before the kernel's generator is seeded.
+    var generator = SystemRandomNumberGenerator()
+    var key = (0..<crypto_scalarmult_SCALARBYTES).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+    if invocation.verb == "genkey" { clampSecret(&key) }
+    return printing(Array((Base64.encode(key) + "\n").utf8), invocation)
+}
+
+func derivePublicKey(_ invocation: Invocation) async -> Int32 {
+    guard invocation.arguments.isEmpty else {
+        invocation.complainUsage("")
+        return EXIT_FAILURE
+    }
+    let secret: [UInt8]
+    do throws(ValueError) {
+        secret = try readSecret(readAll(from: STDIN_FILENO, limitBytes: inputLimitBytes))
+    } catch {
+        complain("\(invocation.program): \(error.message.string)")
+        return EXIT_FAILURE
+    }
+    var key = [UInt8](repeating: 0, count: Int(crypto_scalarmult_BYTES))
+    guard crypto_scalarmult_base(&key, secret) == 0 else {
+        preconditionFailure("the base point times a clamped scalar is never zero")
+    }
+    return printing(Array((Base64.encode(key) + "\n").utf8), invocation)
+}
+
+/// A key has 45 bytes; this is room for any white space that follows.
+private let inputLimitBytes = 1 << 20

@@ -1,0 +1,136 @@
+import Glibc
+import NetlinkWire
+import WGKernel
+import WGTool
+
+/// `show`, `showconf`: reading.
+func show(_ invocation: Invocation) async -> Int32 {
+    var invocation = invocation
+    let isJSON = invocation.take(flag: "--json")
+    let arguments = invocation.arguments
+    if arguments.count > 2 || (arguments.first == "interfaces" && arguments.count > 1) {
+        invocation.complainUsage(showUsage)
+        return EXIT_FAILURE
+    }
+    if arguments.count == 1, ["-h", "--help", "help"].contains(arguments[0]) {
+        invocation.complainUsage(showUsage)
+        return EXIT_SUCCESS
+    }
+    let request = ShowRequest(invocation: invocation, isJSON: isJSON, fieldName: arguments.dropFirst().first)
+    do throws(NetlinkError) {
+        let devices = try KernelDevices()
+        switch arguments.first {
+        case "interfaces": return try await request.showNames(devices)
+        case nil, "all": return try await request.showAll(devices)
+        case .some(let name): return await request.showOne(name, devices)
+        }
+    } catch {
+        complain("Unable to list interfaces: \(errorText(error.code))")
+        return EXIT_FAILURE
+    }
+}
+
+func showConfiguration(_ invocation: Invocation) async -> Int32 {
+    var invocation = invocation
+    let isJSON = invocation.take(flag: "--json")
+    guard invocation.arguments.count == 1 else {
+        invocation.complainUsage("<interface>")
+        return EXIT_FAILURE
+    }
+    do throws(NetlinkError) {
+        let device = try await KernelDevices().snapshot(of: invocation.arguments[0])
+        var text = ByteText()
+        if isJSON {
+            let member = JSONValue.device(device, hidesKeys: false, linkNames: KernelDevices.linkName)
+            text.append(JSONValue.object([member]).text + "\n")
+        } else {
+            text.appendConfiguration(of: device, linkNames: KernelDevices.linkName)
+        }
+        return printing(text.bytes, invocation)
+    } catch {
+        complain("Unable to access interface: \(errorText(error.code))")
+        return EXIT_FAILURE
+    }
+}
+
+/// What `show` was asked, of whichever interfaces.
+private struct ShowRequest {
+    let invocation: Invocation
+    let isJSON: Bool
+    /// `nil`: the text for people.
+    let fieldName: String?
+
+    func showNames(_ devices: KernelDevices) async throws(NetlinkError) -> Int32 {
+        let names = try await devices.names()
+        if isJSON { return printing(Array((JSONValue.list(names.map { .string($0) }).text + "\n").utf8), invocation) }
+        if names.isEmpty { return EXIT_SUCCESS }
+        return printing(Array((names.joined(separator: " ") + "\n").utf8), invocation)
+    }
+
+    func showOne(_ name: String, _ devices: KernelDevices) async -> Int32 {
+        let device: DeviceSnapshot
+        do throws(NetlinkError) {
+            device = try await devices.snapshot(of: name)
+        } catch {
+            complain("Unable to access interface: \(errorText(error.code))")
+            return EXIT_FAILURE
+        }
+        guard let field = checkedField() else { return EXIT_FAILURE }
+        return printing(text(of: [device], field: field, withNames: false).bytes, invocation)
+    }
+
+    /// Interfaces that cannot be read are named and left out.
+    func showAll(_ devices: KernelDevices) async throws(NetlinkError) -> Int32 {
+        let names = try await devices.names()
+        var readable: [DeviceSnapshot] = []
+        for name in names {
+            do throws(NetlinkError) {
+                readable.append(try await devices.snapshot(of: name))
+            } catch {
+                complain("Unable to access interface \(name): \(errorText(error.code))")
+                continue
+            }
+        }
+        if names.isEmpty && !isJSON { return EXIT_SUCCESS }
+        if readable.isEmpty && !names.isEmpty { return EXIT_FAILURE }
+        guard let field = checkedField() else { return EXIT_FAILURE }
+        return printing(text(of: readable, field: field, withNames: true).bytes, invocation)
+    }
+
+    /// - Returns: `nil` for a field that does not exist, after saying so; `.some(nil)`: none was asked for.
+    private func checkedField() -> DeviceField?? {
+        guard let fieldName else { return .some(nil) }
+        if let field = DeviceField(rawValue: fieldName) { return field }
+        complain("Invalid parameter: `\(fieldName)'")
+        invocation.complainUsage(showUsage)
+        return nil
+    }
+
+    private func text(of devices: [DeviceSnapshot], field: DeviceField?, withNames: Bool) -> ByteText {
+        let style = ShowStyle(
+            colorMode: environmentValue("WG_COLOR_MODE"),
+            hideKeys: environmentValue("WG_HIDE_KEYS"),
+            isTerminal: isatty(STDOUT_FILENO) == 1
+        )
+        if isJSON {
+            let hidesKeys = field == nil && style.hidesKeys
+            let members = devices.map {
+                JSONValue.device($0, field: field, hidesKeys: hidesKeys, linkNames: KernelDevices.linkName)
+            }
+            return ByteText(JSONValue.object(members).text + "\n")
+        }
+        if let field {
+            var text = ByteText()
+            for device in devices {
+                text.append(field, of: device, withName: withNames, linkNames: KernelDevices.linkName)
+            }
+            return text
+        }
+        var page = ShowText(style: style, nowSeconds: Int64(time(nil)), linkNames: KernelDevices.linkName)
+        for (index, device) in devices.enumerated() {
+            if index > 0 { page.appendSeparator() }
+            page.append(device)
+        }
+        return page.text
+    }
+}

@@ -1,0 +1,61 @@
+import Glibc
+import WGTool
+
+/// Writes all of it.
+///
+/// - Returns: 0 or an errno. A reader that went away ends the program by SIGPIPE, as it should.
+func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
+    var written = 0
+    while written < bytes.count {
+        let count = bytes[written...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        if count >= 0 { written += count } else if errno != EINTR { return errno }
+    }
+    return 0
+}
+
+/// One line on standard error; if that fails there is nobody left to tell.
+func complain(_ line: ByteText) {
+    var line = line
+    line.append("\n")
+    _ = writeAll(line.bytes, to: STDERR_FILENO)
+}
+
+func complain(_ line: String) { complain(ByteText(line)) }
+
+/// - Returns: `nil`: not set.
+func environmentValue(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }
+
+/// A file that could not be read.
+struct FileError: Error {
+    let path: String
+    let code: Int32
+    /// In the words of wg(8), which does not name the file.
+    var wgText: String { "fopen: \(errorText(code))" }
+    var text: String { "\(path): \(errorText(code))" }
+}
+
+/// Everything in a file; `/dev/stdin` and named pipes too.
+///
+/// - Parameter limitBytes: what is beyond it is left unread.
+/// - Throws: `FileError` if it cannot be opened. One that cannot be read, such as a folder, is empty: so wg(8) takes it.
+func readFile(_ path: String, limitBytes: Int = fileLimitBytes) throws(FileError) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError(path: path, code: errno) }
+    defer { close(descriptor) }
+    return readAll(from: descriptor, limitBytes: limitBytes)
+}
+
+func readAll(from descriptor: Int32, limitBytes: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    while bytes.count < limitBytes {
+        let count = read(descriptor, &buffer, min(buffer.count, limitBytes - bytes.count))
+        if count > 0 { bytes += buffer[..<count] } else if count == 0 || errno != EINTR { break }
+    }
+    return bytes
+}
+
+/// A configuration of 10,000 peers with 20 allowed IPs each is about 6 MiB.
+let fileLimitBytes = 256 << 20

@@ -1,0 +1,182 @@
+import Glibc
+import WGTool
+
+/// How the program was called.
+struct Invocation {
+    /// The name it was called by, with its path; messages begin with it.
+    let program: String
+    let verb: String
+    /// What follows the verb.
+    var arguments: [String]
+
+    /// Called as `wg` it is wg(8) and nothing more: scripts must not notice.
+    var isWG: Bool { program.split(separator: "/").last == "wg" }
+
+    /// Takes an option out of the arguments; under the name `wg` there are none.
+    ///
+    /// - Returns: whether it was there.
+    mutating func take(flag: String) -> Bool {
+        guard !isWG, let index = arguments.firstIndex(of: flag) else { return false }
+        arguments.remove(at: index)
+        return true
+    }
+
+    /// Prints the usage of the verb on standard error.
+    func complainUsage(_ text: String) { complain("Usage: \(program) \(verb)\(text.isEmpty ? "" : " " + text)") }
+}
+
+/// One subcommand.
+struct Verb: Sendable {
+    let name: String
+    /// For `help`: what it does, in one line.
+    let summary: String
+    /// What follows the verb.
+    let usage: String
+    /// What it can do beyond wg(8), for `VERB --help`.
+    var more: String = ""
+    /// Whether wg(8) has it.
+    var isOfWG = false
+    /// - Returns: the exit status.
+    let run: @Sendable (Invocation) async -> Int32
+}
+
+/// All subcommands, in the order of `help`; the first of them is meant if none is given.
+let verbs: [Verb] = [
+    Verb(
+        name: "show",
+        summary: "Shows the current configuration and device information",
+        usage: showUsage,
+        more: """
+              --json                 print JSON, in the shape of wg-json
+              --watch                keep showing, with rates per peer, until interrupted
+              --interval SECONDS     how often --watch looks, 1 to 3600 (default: 1)
+            """,
+        isOfWG: true,
+        run: show
+    ),
+    Verb(
+        name: "showconf",
+        summary: "Shows the current configuration of a given WireGuard interface, for use with `setconf'",
+        usage: "<interface>",
+        more: "  --json                 print JSON, keys included\n",
+        isOfWG: true,
+        run: showConfiguration
+    ),
+    Verb(
+        name: "set",
+        summary: "Change the current configuration, add peers, remove peers, or change peers",
+        usage: setUsage,
+        more: "  An allowed IP after + or - is added to or removed from what the peer holds.\n",
+        isOfWG: true,
+        run: set
+    ),
+    Verb(
+        name: "setconf",
+        summary: "Applies a configuration file to a WireGuard interface",
+        usage: configurationUsage,
+        isOfWG: true,
+        run: setConfiguration
+    ),
+    Verb(
+        name: "addconf",
+        summary: "Appends a configuration file to a WireGuard interface",
+        usage: configurationUsage,
+        isOfWG: true,
+        run: addConfiguration
+    ),
+    Verb(
+        name: "syncconf",
+        summary: "Synchronizes a configuration file to a WireGuard interface",
+        usage: configurationUsage,
+        isOfWG: true,
+        run: syncConfiguration
+    ),
+    Verb(
+        name: "genkey",
+        summary: "Generates a new private key and writes it to stdout",
+        usage: "",
+        isOfWG: true,
+        run: generateKey
+    ),
+    Verb(
+        name: "genpsk",
+        summary: "Generates a new preshared key and writes it to stdout",
+        usage: "",
+        isOfWG: true,
+        run: generateKey
+    ),
+    Verb(
+        name: "pubkey",
+        summary: "Reads a private key from stdin and writes a public key to stdout",
+        usage: "",
+        isOfWG: true,
+        run: derivePublicKey
+    ),
+]
+
+let agentVerbs = [("status", "Asks the agent how it is"), ("up", "Tells it to connect"), ("down", "Takes the tunnel down")]
+
+/// Runs the verb that the command line names.
+///
+/// - Returns: the exit status; `nil`: the verb is not in the table.
+func runVerb(_ commandLine: [String]) async -> Int32? {
+    let program = commandLine.first ?? "wgctl"
+    var invocation = Invocation(
+        program: program,
+        verb: commandLine.dropFirst().first ?? verbs[0].name,
+        arguments: Array(commandLine.dropFirst(2))
+    )
+    if commandLine.count == 2, let status = answerHelp(invocation) { return status }
+    guard let verb = verbs.first(where: { $0.name == invocation.verb && ($0.isOfWG || !invocation.isWG) }) else {
+        if !invocation.isWG, agentVerbs.contains(where: { $0.0 == invocation.verb }) { return nil }
+        complain("Invalid subcommand: `\(invocation.verb)'")
+        _ = writeAll(Array(helpText(invocation).utf8), to: STDERR_FILENO)
+        return EXIT_FAILURE
+    }
+    if invocation.take(flag: "--help") || invocation.take(flag: "-h") {
+        let usage = "Usage: \(program) \(verb.name) \(verb.usage)\n\n\(verb.summary).\n\(verb.more)"
+        return printing(Array(usage.utf8), invocation)
+    }
+    return await verb.run(invocation)
+}
+
+/// Prints on standard output.
+///
+/// - Returns: the exit status. wg(8) does not look whether anything arrived.
+func printing(_ bytes: [UInt8], _ invocation: Invocation) -> Int32 {
+    let code = writeAll(bytes, to: STDOUT_FILENO)
+    if code == 0 || invocation.isWG { return EXIT_SUCCESS }
+    complain("\(invocation.program): standard output: \(errorText(code))")
+    return EXIT_FAILURE
+}
+
+private func answerHelp(_ invocation: Invocation) -> Int32? {
+    switch invocation.verb {
+    case "-h", "--help", "help": printing(Array(helpText(invocation).utf8), invocation)
+    case "-v", "--version", "version":
+        // Scripts compare the version of wg(8) with what they need of it: we do all of this one.
+        printing(Array((invocation.isWG ? wgVersion : ownVersion).utf8), invocation)
+    default: nil
+    }
+}
+
+private func helpText(_ invocation: Invocation) -> String {
+    var text = "Usage: \(invocation.program) <cmd> [<args>]\n\nAvailable subcommands:\n"
+    for verb in verbs where verb.isOfWG || !invocation.isWG { text += "  \(verb.name): \(verb.summary)\n" }
+    if !invocation.isWG { for (name, summary) in agentVerbs { text += "  \(name): \(summary)\n" } }
+    return text + "You may pass `--help' to any of these subcommands to view usage.\n"
+}
+
+private let wgVersion = "wireguard-tools v1.0.20210914 - https://git.zx2c4.com/wireguard-tools/\n"
+private let ownVersion = "wgctl of wgmesh, does what wg of wireguard-tools v1.0.20210914 does\n"
+
+let showUsage = """
+    { <interface> | all | interfaces } [public-key | private-key | listen-port | fwmark | peers | preshared-keys | \
+    endpoints | allowed-ips | latest-handshakes | transfer | persistent-keepalive | dump]
+    """
+let setUsage = """
+    <interface> [listen-port <port>] [fwmark <mark>] [private-key <file path>] [peer <base64 public key> [remove] \
+    [preshared-key <file path>] [endpoint <ip>:<port>] [persistent-keepalive <interval seconds>] \
+    [allowed-ips <ip1>/<cidr1>[,<ip2>/<cidr2>]...] ]...
+    """
+let configurationUsage = "<interface> <configuration filename>"
