@@ -19,6 +19,8 @@ struct opening {
     int bus, receiveTimeoutSeconds;
     const uint32_t *groups;
     size_t groupCount;
+    const char *filePath;
+    int fileFlags;
     CNetlink_Socket *socket;
     int descriptor, error;
 };
@@ -148,6 +150,35 @@ int CNetlink_openMonitor(int bus, const char *namespacePath, const uint32_t *gro
     struct opening opening = {.namespacePath = namespacePath, .bus = bus, .groups = groups, .groupCount = count};
     run(openMonitor, &opening);
     return opening.error != 0 ? -opening.error : opening.descriptor;
+}
+
+static void *openFile(void *argument) {
+    struct opening *opening = argument;
+    if (opening->namespacePath != NULL && (opening->error = enter(opening->namespacePath)) != 0) return NULL;
+    opening->descriptor = open(opening->filePath, opening->fileFlags | O_CLOEXEC);
+    if (opening->descriptor < 0) opening->error = errno;
+    return NULL;
+}
+
+ptrdiff_t CNetlink_readFile(const char *path, const char *namespacePath, void *buffer, size_t count) {
+    struct opening opening = {.namespacePath = namespacePath, .filePath = path, .fileFlags = O_RDONLY};
+    run(openFile, &opening);
+    if (opening.error != 0) return -opening.error;
+    ssize_t size = read(opening.descriptor, buffer, count);
+    int error = errno;
+    close(opening.descriptor);
+    return size < 0 ? -error : size;
+}
+
+int CNetlink_writeFile(const char *path, const char *namespacePath, const void *bytes, size_t count) {
+    struct opening opening = {.namespacePath = namespacePath, .filePath = path, .fileFlags = O_WRONLY | O_TRUNC};
+    run(openFile, &opening);
+    if (opening.error != 0) return opening.error;
+    /* A setting is parsed whole with each write. */
+    ssize_t size = write(opening.descriptor, bytes, count);
+    int error = size < 0 ? errno : (size_t)size == count ? 0 : EIO;
+    close(opening.descriptor);
+    return error;
 }
 
 ptrdiff_t CNetlink_receiveEvent(int fileDescriptor, void *buffer, size_t count) {

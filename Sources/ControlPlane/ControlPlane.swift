@@ -3,7 +3,6 @@ import GRPCNIOTransportHTTP2Posix
 import Glibc
 package import Logging
 package import MeshModel
-package import MeshProto
 import ServiceLifecycle
 import UnixSignals
 
@@ -11,9 +10,8 @@ import UnixSignals
 package struct ControlPlane: Sendable {
     /// Where it listens; port 0 of the configuration has become a real one.
     package let endpoint: MeshModel.Endpoint
-    /// Where it tells agents to reach it.
-    package let publicAddress: HostPort
 
+    private let publicAddress: PublicAddress
     private let lock: DataDirectoryLock
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let publisher: MapPublisher
@@ -38,16 +36,19 @@ package struct ControlPlane: Sendable {
         let security = try Self.transportSecurity(configuration.tls)
         let socket = try ListeningSocket(on: configuration.listen)
         endpoint = socket.endpoint
-        publicAddress = configuration.publicAddress ?? Self.publicAddress(for: socket.endpoint, logger: logger)
+        publicAddress = PublicAddress(configured: configuration.publicAddress, listen: socket.endpoint)
         publisher = MapPublisher(store: store, logger: logger)
         ephemeralPeers = EphemeralPeerRemoval(store: store, publisher: publisher, logger: logger)
-        let services = ServiceConfiguration(
-            signal: SignalServer(address: publicAddress, usesTLS: configuration.tls != nil)
-        )
         server = GRPCServer(
             transport: .http2NIOPosix(socket: socket, security: security),
             services: [
-                ManagementService(services: services, store: store, publisher: publisher, logger: logger),
+                ManagementService(
+                    publicAddress: publicAddress,
+                    usesTLS: configuration.tls != nil,
+                    store: store,
+                    publisher: publisher,
+                    logger: logger
+                ),
                 SignalService(registry: SignalRegistry(), logger: logger),
             ]
         )
@@ -59,7 +60,7 @@ package struct ControlPlane: Sendable {
     ///
     /// - Parameter handlesSignals: `false` leaves the process's signals alone, for tests.
     package func run(handlesSignals: Bool = true) async throws {
-        defer { withExtendedLifetime(lock) {} }
+        defer { lock.release() }
         try await store.disconnectAll()
         let server = ServerService(server: server, tls: tls) {
             logger.info("serving", metadata: ["listen": "\(endpoint)", "public-address": "\(publicAddress)"])
@@ -85,22 +86,6 @@ package struct ControlPlane: Sendable {
         named name: String
     ) -> ServiceGroupConfiguration.ServiceConfiguration {
         .init(service: service, failureTerminationBehavior: .gracefullyShutdownGroup, serviceName: name)
-    }
-
-    /// The address it listens on; for a wildcard this host's name, with a warning, since agents may not resolve it.
-    private static func publicAddress(for endpoint: MeshModel.Endpoint, logger: Logger) -> HostPort {
-        guard endpoint.address.isUnspecified else {
-            return HostPort(host: endpoint.address.description, port: endpoint.port)
-        }
-        var name = [CChar](repeating: 0, count: 256)
-        let isNamed = gethostname(&name, name.count - 1) == 0
-        let host = isNamed ? String(decoding: name.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self) : "localhost"
-        let address = HostPort(host: host, port: endpoint.port)
-        logger.warning(
-            "no --public-address: agents are told to reach signal by this host's own name",
-            metadata: ["public-address": "\(address)"]
-        )
-        return address
     }
 
     /// - Throws: `ServerFailure` if a file cannot be read.
@@ -136,11 +121,14 @@ private struct ServerService: Service {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await serve() }
                 group.addTask {
-                    _ = try await server.listeningAddress
-                    onStart()
+                    do {
+                        _ = try await server.listeningAddress
+                        onStart()
+                    } catch {
+                        return  // it does not serve, and `serve` says why
+                    }
                 }
-                // Whichever fails first says why.
-                while try await group.next() != nil {}
+                try await group.waitForAll()
             }
         } onGracefulShutdown: {
             server.beginGracefulShutdown()

@@ -40,7 +40,7 @@ struct DataDirectory: Sendable {
     ///
     /// - Throws: `ServerFailure` with `alreadyRunning` if another server holds it.
     func lock() throws(ServerFailure) -> DataDirectoryLock {
-        // Open file description locks end with their holder, kill -9 included: nothing is left over to clean up.
+        // The kernel takes the lock away with its holder, kill -9 included: nothing is left over to clean up.
         let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw ServerFailure(.failure, "cannot open \(lockPath): \(describe(errno: errno))")
@@ -69,11 +69,14 @@ struct DataDirectory: Sendable {
     }
 }
 
-/// Holds the lock of a data directory while it exists.
+/// Holds the lock of a data directory while it exists, or until `release`.
 final class DataDirectoryLock: Sendable {
     private let descriptor: Int32
 
     init(descriptor: Int32) { self.descriptor = descriptor }
+
+    /// Gives the folder free now, whatever still holds this object or, between fork and exec, a copy of its descriptor.
+    func release() { _ = flock(descriptor, LOCK_UN) }
 
     deinit { close(descriptor) }
 }

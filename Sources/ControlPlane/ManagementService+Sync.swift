@@ -12,6 +12,7 @@ extension ManagementService {
     func sync(
         _ wire: Management_SyncRequest,
         _ call: SealedCall,
+        _ services: ServiceConfiguration,
         writer: RPCWriter<Management_EncryptedMessage>
     ) async throws {
         guard let peer = try await store.peer(key: call.peer) else {
@@ -25,7 +26,7 @@ extension ManagementService {
             do {
                 try await store.setConnected(true, peerID: peer.id, atSeconds: secondsSince1970())
                 logger.info("peer connected", metadata: ["peer": "\(peer.id)", "name": "\(peer.name)"])
-                try await forward(session, to: meta, call, writer)
+                try await forward(session, to: meta, call, services, writer)
                 return nil
             } catch {
                 return error
@@ -45,6 +46,7 @@ extension ManagementService {
         _ session: MapPublisher.Session,
         to receiver: PeerMeta,
         _ call: SealedCall,
+        _ services: ServiceConfiguration,
         _ writer: RPCWriter<Management_EncryptedMessage>
     ) async throws {
         var isFirst = true

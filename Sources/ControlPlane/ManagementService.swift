@@ -12,15 +12,23 @@ struct ManagementService: Management_ManagementService.SimpleServiceProtocol {
     /// New at every start, as stock servers do it: clients fetch it before each use and must not pin it.
     let privateKey: PrivateKey
     let publicKey: PublicKey
-    let services: ServiceConfiguration
+    let publicAddress: PublicAddress
+    let usesTLS: Bool
     let store: any Store
     let publisher: MapPublisher
     let logger: Logger
 
-    init(services: ServiceConfiguration, store: any Store, publisher: MapPublisher, logger: Logger) {
+    init(
+        publicAddress: PublicAddress,
+        usesTLS: Bool,
+        store: any Store,
+        publisher: MapPublisher,
+        logger: Logger
+    ) {
         privateKey = .generate()
         publicKey = privateKey.publicKey
-        self.services = services
+        self.publicAddress = publicAddress
+        self.usesTLS = usesTLS
         self.store = store
         self.publisher = publisher
         self.logger = logger
@@ -43,7 +51,7 @@ struct ManagementService: Management_ManagementService.SimpleServiceProtocol {
         let (call, wire) = try open(request, as: Management_LoginRequest.self)
         return try await answering("Login", call) {
             let own = try await logIn(try attempt(from: wire), by: call.peer)
-            return try call.seal(Management_LoginResponse(LoginGrant(own: own, services: services)))
+            return try call.seal(Management_LoginResponse(LoginGrant(own: own, services: services(for: context))))
         }
     }
 
@@ -53,7 +61,7 @@ struct ManagementService: Management_ManagementService.SimpleServiceProtocol {
         context: ServerContext
     ) async throws {
         let (call, wire) = try open(request, as: Management_SyncRequest.self)
-        try await answering("Sync", call) { try await sync(wire, call, writer: response) }
+        try await answering("Sync", call) { try await sync(wire, call, services(for: context), writer: response) }
     }
 
     func syncMeta(request: Management_EncryptedMessage, context: ServerContext) async throws -> Management_Empty {
@@ -130,6 +138,12 @@ struct ManagementService: Management_ManagementService.SimpleServiceProtocol {
 
     private var exposeUnimplemented: RPCError {
         RPCError(code: .unimplemented, message: "this server exposes no services")
+    }
+
+    /// Where the rest of the mesh is, for the agent of this call: signal is on this very port.
+    private func services(for context: ServerContext) -> ServiceConfiguration {
+        let address = publicAddress.address(localPeer: context.localPeer)
+        return ServiceConfiguration(signal: SignalServer(address: address, usesTLS: usesTLS))
     }
 
     func notFound(_ key: PublicKey) -> RPCError { RPCError(code: .notFound, message: "peer not found: \(key)") }

@@ -18,7 +18,7 @@ package struct ServerConfiguration: Sendable {
     package var dataDirectory: String
     /// Port 0 lets the kernel choose.
     package var listen: Endpoint
-    /// Where agents reach this server; `nil`: at the address it listens on.
+    /// Where agents reach this server; `nil`: at the address it listens on, or wherever they reached it.
     package var publicAddress: HostPort?
     /// `nil`: plaintext HTTP/2.
     package var tls: TLSFiles?

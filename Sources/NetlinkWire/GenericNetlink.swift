@@ -14,7 +14,9 @@ public struct GenericNetlinkHeader: Hashable, Sendable {
     public static func decode(
         _ payload: ArraySlice<UInt8>
     ) throws(DecodeError) -> (header: GenericNetlinkHeader, attributes: ArraySlice<UInt8>) {
-        guard payload.count >= sizeBytes else { throw DecodeError("genlmsghdr: \(payload.count) bytes, expected at least 4") }
+        guard payload.count >= sizeBytes else {
+            throw DecodeError("genlmsghdr: \(payload.count) bytes, expected at least 4")
+        }
         let start = payload.startIndex
         let header = GenericNetlinkHeader(command: payload[start], version: payload[start + 1])
         return (header, payload.dropFirst(sizeBytes))

@@ -13,4 +13,6 @@ public struct NetlinkFlags: OptionSet, Hashable, Sendable {
     public static let exclusive = NetlinkFlags(rawValue: UInt16(NLM_F_EXCL))
     /// Overwrite it if it is present.
     public static let replace = NetlinkFlags(rawValue: UInt16(NLM_F_REPLACE))
+    /// Put it behind those that are there.
+    public static let append = NetlinkFlags(rawValue: UInt16(NLM_F_APPEND))
 }

@@ -77,7 +77,11 @@ extension NetlinkTransport {
 extension NetlinkRequest {
     /// Where `payload` stands in the message as sent, in bytes from its header.
     var payloadOffset: Int {
-        if case .generic = target { NetlinkMessage.headerBytes + GenericNetlinkHeader.sizeBytes } else { NetlinkMessage.headerBytes }
+        if case .generic = target {
+            NetlinkMessage.headerBytes + GenericNetlinkHeader.sizeBytes
+        } else {
+            NetlinkMessage.headerBytes
+        }
     }
 
     /// Where the first attribute stands in the message as sent, in bytes from its header.

@@ -4,7 +4,7 @@ public import NetlinkWire
 
 /// Reads and changes links, addresses and routes of the host.
 public struct HostNetwork<Transport: NetlinkTransport>: Sendable {
-    private let transport: Transport
+    let transport: Transport
 
     public init(transport: Transport) { self.transport = transport }
 
@@ -128,7 +128,7 @@ public struct HostNetwork<Transport: NetlinkTransport>: Sendable {
         _ = try await transport.execute(request)
     }
 
-    private func dump<Object>(
+    func dump<Object>(
         _ operation: String,
         type: Int,
         reply: Int,
@@ -137,12 +137,21 @@ public struct HostNetwork<Transport: NetlinkTransport>: Sendable {
     ) async throws(NetlinkError) -> [Object] {
         let target = NetlinkRequest.Target.routing(type: UInt16(type))
         let request = NetlinkRequest(operation: operation, target: target, flags: .dump, payload: payload)
+        return try await objects(request, reply: UInt16(reply), decode)
+    }
+
+    /// Performs a dump and decodes the messages of type `reply`.
+    func objects<Object>(
+        _ request: NetlinkRequest,
+        reply: UInt16,
+        _ decode: (ArraySlice<UInt8>) throws(DecodeError) -> Object?
+    ) async throws(NetlinkError) -> [Object] {
         var objects: [Object] = []
-        for message in try await transport.execute(request) where message.type == UInt16(reply) {
+        for message in try await transport.execute(request) where message.type == reply {
             do throws(DecodeError) {
                 if let object = try decode(message.payload[...]) { objects.append(object) }
             } catch {
-                throw NetlinkError(operation: operation, malformed: error)
+                throw NetlinkError(operation: request.operation, malformed: error)
             }
         }
         return objects

@@ -21,7 +21,10 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Address and port to listen on, such as 0.0.0.0:33073 or [::]:443. (default: [::]:33073)")
     var listen: String?
 
-    @Option(help: "host:port by which agents reach this server. (default: the listen address)")
+    @Option(
+        help:
+            "host:port by which agents reach this server. (default: the listen address, or wherever they reached it; needed behind NAT or a proxy)"
+    )
     var publicAddress: String?
 
     @Option(help: "PEM file with the certificate and those of its issuers; needs --tls-key.")

@@ -63,7 +63,10 @@ private func word(_ event: ManagementStream.Event) -> String {
 
 @Suite(.timeLimit(.minutes(1))) struct ManagementStreamTests {
     @Test func `a known agent logs in without a key and follows the map`() async throws {
-        let management = FakeManagement(login: known, sync: [FakeManagement.map(serial: 1), FakeManagement.map(serial: 2)])
+        let management = FakeManagement(
+            login: known,
+            sync: [FakeManagement.map(serial: 1), FakeManagement.map(serial: 2)]
+        )
         try await FakeControlPlane(management: management).run { server in
             let result = await words(of: stream(server)) { $0 == "map 2" }
             let expected = [

@@ -28,15 +28,14 @@ private func sealed(_ message: SignalMessage, from sender: Identity) throws -> S
 private func withStream(
     _ signal: FakeSignal,
     outbox: AsyncStream<SignalStream.Outgoing>,
-    _ body: @escaping @Sendable (inout AsyncStream<SignalStream.Event>.Iterator) async throws -> Void
+    _ body: @escaping @Sendable (AsyncStream<SignalStream.Event>) async throws -> Void
 ) async throws {
     try await FakeControlPlane(signal: signal).run { server in
         let (events, sink) = AsyncStream.makeStream(of: SignalStream.Event.self)
         let stream = SignalStream(identity: Sample.own, outbox: outbox, logger: Sample.quietLogger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await stream.run(server: { server }) { sink.yield($0) } }
-            var iterator = events.makeAsyncIterator()
-            try await body(&iterator)
+            try await body(events)
             group.cancelAll()
         }
     }
@@ -53,9 +52,10 @@ private func withStream(
         ]
         let (outbox, _) = AsyncStream.makeStream(of: SignalStream.Outgoing.self)
         try await withStream(FakeSignal(messages: messages), outbox: outbox) { events in
-            #expect(await isState(events.next(), .connecting))
-            #expect(await isState(events.next(), .connected))
-            guard case .message(let sender, let message) = await events.next() else {
+            let first = await take(3, from: events)
+            #expect(isState(first[0], .connecting))
+            #expect(isState(first[1], .connected))
+            guard case .message(let sender, let message) = first[2] else {
                 Issue.record("expected the offer")
                 return
             }
@@ -68,8 +68,8 @@ private func withStream(
         let signal = FakeSignal()
         let (outbox, sink) = AsyncStream.makeStream(of: SignalStream.Outgoing.self)
         try await withStream(signal, outbox: outbox) { events in
-            #expect(await isState(events.next(), .connecting))
-            #expect(await isState(events.next(), .connected))
+            let first = await take(2, from: events)
+            #expect(isState(first[1], .connected))
             let sent: [SignalMessage] = [offer, .goIdle, .heartbeat]
             for message in sent { sink.yield(SignalStream.Outgoing(to: Sample.peer.publicKey, message)) }
             var received = signal.sent.makeAsyncIterator()
@@ -86,9 +86,10 @@ private func withStream(
     @Test func `a server that does not register us is left and tried again`() async throws {
         let (outbox, _) = AsyncStream.makeStream(of: SignalStream.Outgoing.self)
         try await withStream(FakeSignal(registers: false), outbox: outbox) { events in
-            for _ in 0..<2 {
-                #expect(await isState(events.next(), .connecting))
-                guard case .state(.disconnected(let reason)) = await events.next() else {
+            let attempts = await take(4, from: events)
+            for index in [0, 2] {
+                #expect(isState(attempts[index], .connecting))
+                guard case .state(.disconnected(let reason)) = attempts[index + 1] else {
                     Issue.record("expected a disconnection")
                     return
                 }
@@ -98,7 +99,16 @@ private func withStream(
     }
 }
 
-private func isState(_ event: SignalStream.Event?, _ expected: ConnectionState) -> Bool {
+private func take(_ count: Int, from events: AsyncStream<SignalStream.Event>) async -> [SignalStream.Event] {
+    var taken: [SignalStream.Event] = []
+    for await event in events {
+        taken.append(event)
+        if taken.count == count { break }
+    }
+    return taken
+}
+
+private func isState(_ event: SignalStream.Event, _ expected: ConnectionState) -> Bool {
     guard case .state(let state) = event else { return false }
     return state == expected
 }

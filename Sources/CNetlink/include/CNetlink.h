@@ -58,6 +58,11 @@ int CNetlink_openMonitor(int bus, const char *namespacePath, const uint32_t *gro
 ptrdiff_t CNetlink_receiveEvent(int fileDescriptor, void *buffer, size_t count);
 void CNetlink_closeMonitor(int fileDescriptor);
 
+/* Reads up to count bytes of a file, or writes them to it in one go; the file of a setting is of the namespace, as for
+ * CNetlink_open. Reading returns the size or a negative errno, writing 0 or an errno. */
+ptrdiff_t CNetlink_readFile(const char *path, const char *namespacePath, void *buffer, size_t count);
+int CNetlink_writeFile(const char *path, const char *namespacePath, const void *bytes, size_t count);
+
 /* Message type of a generic netlink family, resolved by libnl-genl-3, or a negative errno; -ENOENT: the kernel has no such
  * family, even after it tried to load the module. */
 int CNetlink_resolveFamily(const char *name);
