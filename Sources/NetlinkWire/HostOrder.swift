@@ -1,5 +1,6 @@
 /// Integers in the byte order of this machine, as netlink carries them; big endian where a caller says so.
 extension [UInt8] {
+    @inlinable
     public mutating func appendInteger(_ value: some FixedWidthInteger) {
         Swift.withUnsafeBytes(of: value) { append(contentsOf: $0) }
     }
@@ -7,6 +8,7 @@ extension [UInt8] {
 
 extension ArraySlice<UInt8> {
     /// - Returns: `nil` if the slice ends before the integer does.
+    @inlinable
     public func integer<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: T.Type) -> T? {
         guard offset >= 0, offset <= count - MemoryLayout<T>.size else { return nil }
         return withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: T.self) }

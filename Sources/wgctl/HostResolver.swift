@@ -18,7 +18,7 @@ struct HostResolver: ConfigSurroundings {
     ) throws(ValueError) -> ScopedEndpoint {
         var retries = try Self.retries()
         // Numbers need no resolver, and large configurations have nothing else.
-        if let endpoint = Endpoint(String(decoding: text, as: UTF8.self)) { return ScopedEndpoint(endpoint: endpoint) }
+        if let endpoint = Endpoint(text: text) { return ScopedEndpoint(endpoint: endpoint) }
         var delaySeconds = 1.0
         while true {
             let (code, found) = lookUp(host: host, service: service)
