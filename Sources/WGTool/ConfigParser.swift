@@ -168,7 +168,9 @@ private struct ConfigLine {
 
     /// The name before `=` in lower case, and where the value starts; `nil` unless both are there.
     var keyAndValueStart: (String, Int)? {
-        guard let equals = text.firstIndex(of: UInt8(ascii: "=")), equals > 0, equals + 1 < text.count else { return nil }
+        guard let equals = text.firstIndex(of: UInt8(ascii: "=")), equals > 0, equals + 1 < text.count else {
+            return nil
+        }
         return (String(decoding: text[..<equals].map(lowercased), as: UTF8.self), equals + 1)
     }
 

@@ -66,6 +66,8 @@ package struct PeerRequest: Hashable, Sendable {
 
 /// What the kernel takes as "no key".
 package let noPrivateKey: PrivateKey = {
-    guard let key = PrivateKey(bytes: Array(repeating: 0, count: 32)) else { preconditionFailure("32 bytes are no key") }
+    guard let key = PrivateKey(bytes: Array(repeating: 0, count: ConfigValue.keyBytes)) else {
+        preconditionFailure("zero bytes of a key's length are no key")
+    }
     return key
 }()

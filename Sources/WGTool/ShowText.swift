@@ -1,4 +1,4 @@
-import MeshModel
+package import MeshModel
 package import WGKernel
 
 /// How `show INTERFACE` is dressed.
@@ -33,7 +33,8 @@ package struct ShowText {
         self.linkNames = linkNames
     }
 
-    package mutating func append(_ device: DeviceSnapshot) {
+    /// - Parameter rates: of peers; `nil`: rates are not told.
+    package mutating func append(_ device: DeviceSnapshot, rates: [PublicKey: TransferRate]? = nil) {
         text.append("\(color(.reset))\(heading("interface", .green)): \(color(.green))\(device.name)\(color(.reset))\n")
         if let key = device.publicKey { appendSetting("public key", key.base64) }
         if let key = device.privateKey { appendSetting("private key", secret(key.base64)) }
@@ -43,6 +44,7 @@ package struct ShowText {
         for (index, peer) in newestHandshakeFirst(device.peers).enumerated() {
             if index > 0 { text.append("\n") }
             append(peer)
+            if let rate = rates?[peer.publicKey] { append(rate) }
         }
     }
 
@@ -77,6 +79,10 @@ package struct ShowText {
             let interval = durationText(UInt64(peer.persistentKeepaliveSeconds))
             appendSetting("persistent keepalive", "every \(interval)")
         }
+    }
+
+    private mutating func append(_ rate: TransferRate) {
+        appendSetting("rate", "\(sizeText(rate.received))/s received, \(sizeText(rate.sent))/s sent")
     }
 
     private mutating func appendSetting(_ name: String, _ value: String) {

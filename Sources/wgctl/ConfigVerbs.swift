@@ -39,15 +39,17 @@ func addConfiguration(_ invocation: Invocation) async -> Int32 {
 func syncConfiguration(_ invocation: Invocation) async -> Int32 {
     guard let change = readConfiguration(invocation) else { return EXIT_FAILURE }
     let name = invocation.arguments[0]
-    do throws(NetlinkError) {
-        let devices = try KernelDevices()
-        let current = try await devices.snapshot(of: name)
-        return await modify { _ throws(NetlinkError) in
-            try await devices.apply(syncPlan(current: current, configuration: change), to: name)
+    return await modify { devices throws(NetlinkError) in
+        let current: DeviceSnapshot
+        do throws(NetlinkError) {
+            current = try await devices.snapshot(of: name)
+        } catch {
+            // wg(8) reads on after a failure, and reports the refusal of its write.
+            var refusal = error
+            if error.code == EINVAL { refusal.code = ENODEV }
+            throw refusal
         }
-    } catch {
-        complain("Unable to retrieve current interface configuration: \(errorText(error.code))")
-        return EXIT_FAILURE
+        try await devices.apply(syncPlan(current: current, configuration: change), to: name)
     }
 }
 

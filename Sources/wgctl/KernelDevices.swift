@@ -21,7 +21,7 @@ struct KernelDevices {
         do throws(NetlinkError) {
             return try await WireGuardDevice(name: name, transport: transport).snapshot()
         } catch {
-            throw error.asWG(name: name)
+            throw error.asWG(name: name, tooLongName: EINVAL)
         }
     }
 
@@ -29,7 +29,7 @@ struct KernelDevices {
         do throws(NetlinkError) {
             try await WireGuardDevice(name: name, transport: transport).apply(operations)
         } catch {
-            throw error.asWG(name: name)
+            throw error.asWG(name: name, tooLongName: ENODEV)
         }
     }
 
@@ -56,11 +56,14 @@ struct KernelDevices {
 
 extension NetlinkError {
     /// The code that wg(8) reports in the same place.
-    fileprivate func asWG(name: String) -> NetlinkError {
+    ///
+    /// - Parameter tooLongName: for a name that no link can have because of its length; wg(8) cuts it when it writes.
+    fileprivate func asWG(name: String, tooLongName: Int32) -> NetlinkError {
         var error = self
-        // A kernel without the family; and a name that no link can have, which wg(8) leaves to the kernel.
-        if code == ENOENT { error.code = EPROTONOSUPPORT }
-        if code == EINVAL, !isValidLinkName(name) { error.code = name.utf8.count >= Int(IF_NAMESIZE) ? ERANGE : ENODEV }
+        if code == ENOENT { error.code = EPROTONOSUPPORT }  // A kernel without the family.
+        if code == EINVAL, !isValidLinkName(name) {
+            error.code = name.utf8.count >= Int(IF_NAMESIZE) ? tooLongName : ENODEV
+        }
         return error
     }
 }

@@ -7,6 +7,8 @@ import WGTool
 func show(_ invocation: Invocation) async -> Int32 {
     var invocation = invocation
     let isJSON = invocation.take(flag: "--json")
+    let isWatch = invocation.take(flag: "--watch")
+    let intervalText = invocation.take(option: "--interval")
     let arguments = invocation.arguments
     if arguments.count > 2 || (arguments.first == "interfaces" && arguments.count > 1) {
         invocation.complainUsage(showUsage)
@@ -17,6 +19,15 @@ func show(_ invocation: Invocation) async -> Int32 {
         return EXIT_SUCCESS
     }
     let request = ShowRequest(invocation: invocation, isJSON: isJSON, fieldName: arguments.dropFirst().first)
+    if isWatch || intervalText != nil {
+        guard isWatch, arguments.count <= 1, arguments.first != "interfaces",
+            let seconds = Int(intervalText ?? "1"), (1...3600).contains(seconds)
+        else {
+            invocation.complainUsage("[<interface> | all] --watch [--json] [--interval <1 to 3600 seconds>]")
+            return EXIT_FAILURE
+        }
+        return await request.watch(arguments.first, intervalSeconds: seconds)
+    }
     do throws(NetlinkError) {
         let devices = try KernelDevices()
         switch arguments.first {
@@ -79,6 +90,33 @@ private struct ShowRequest {
         return printing(text(of: [device], field: field, withNames: false).bytes, invocation)
     }
 
+    func watch(_ name: String?, intervalSeconds: Int) async -> Int32 {
+        let watch = Watch(
+            intervalSeconds: intervalSeconds,
+            style: style,
+            isJSON: isJSON,
+            isTerminal: isatty(STDOUT_FILENO) == 1
+        )
+        let devices: KernelDevices
+        do throws(NetlinkError) {
+            devices = try KernelDevices()
+        } catch {
+            complain("\(error)")
+            return EXIT_FAILURE
+        }
+        return await watch.run(invocation) {
+            do throws(NetlinkError) {
+                if let name, name != "all" { return [try await devices.snapshot(of: name)] }
+                var all: [DeviceSnapshot] = []
+                for name in try await devices.names() { all.append(try await devices.snapshot(of: name)) }
+                return all
+            } catch {
+                complain("Unable to access interface: \(errorText(error.code))")
+                return nil
+            }
+        }
+    }
+
     /// Interfaces that cannot be read are named and left out.
     func showAll(_ devices: KernelDevices) async throws(NetlinkError) -> Int32 {
         let names = try await devices.names()
@@ -106,12 +144,15 @@ private struct ShowRequest {
         return nil
     }
 
-    private func text(of devices: [DeviceSnapshot], field: DeviceField?, withNames: Bool) -> ByteText {
-        let style = ShowStyle(
+    private var style: ShowStyle {
+        ShowStyle(
             colorMode: environmentValue("WG_COLOR_MODE"),
             hideKeys: environmentValue("WG_HIDE_KEYS"),
             isTerminal: isatty(STDOUT_FILENO) == 1
         )
+    }
+
+    private func text(of devices: [DeviceSnapshot], field: DeviceField?, withNames: Bool) -> ByteText {
         if isJSON {
             let hidesKeys = field == nil && style.hidesKeys
             let members = devices.map {

@@ -21,6 +21,16 @@ struct Invocation {
         return true
     }
 
+    /// Takes an option and the argument after it out of the arguments.
+    ///
+    /// - Returns: `nil`: it is not there; an empty text: nothing follows it.
+    mutating func take(option: String) -> String? {
+        guard !isWG, let index = arguments.firstIndex(of: option) else { return nil }
+        let value = index + 1 < arguments.count ? arguments[index + 1] : ""
+        arguments.removeSubrange(index..<min(index + 2, arguments.count))
+        return value
+    }
+
     /// Prints the usage of the verb on standard error.
     func complainUsage(_ text: String) { complain("Usage: \(program) \(verb)\(text.isEmpty ? "" : " " + text)") }
 }
@@ -50,6 +60,7 @@ let verbs: [Verb] = [
               --json                 print JSON, in the shape of wg-json
               --watch                keep showing, with rates per peer, until interrupted
               --interval SECONDS     how often --watch looks, 1 to 3600 (default: 1)
+
             """,
         isOfWG: true,
         run: show
@@ -112,9 +123,43 @@ let verbs: [Verb] = [
         isOfWG: true,
         run: derivePublicKey
     ),
+    Verb(
+        name: "plan",
+        summary: "Prints the commands by which syncconf would change an interface, and changes nothing",
+        usage: planUsage,
+        more: """
+              --json                 print JSON
+            The interface is named by the file if it is left out. Keys of wg-quick are passed over.
+            Exit status: 0 nothing would change, 1 something would, 2 trouble.
+
+            """,
+        run: planConfiguration
+    ),
+    Verb(
+        name: "diff",
+        summary: "Prints the commands that turn one interface or configuration file into another",
+        usage: diffUsage,
+        more: """
+              --json                 print JSON
+            A name with a slash in it, or ending in .conf, is a file.
+            Exit status: 0 they are equal, 1 they differ, 2 trouble.
+
+            """,
+        run: diffConfigurations
+    ),
+    Verb(
+        name: "monitor",
+        summary: "Prints every change of WireGuard links, their addresses and routes until interrupted",
+        usage: monitorUsage,
+        more: "  --json                 print JSON, one object per line\n",
+        run: monitorHost
+    ),
 ]
 
-let agentVerbs = [("status", "Asks the agent how it is"), ("up", "Tells it to connect"), ("down", "Takes the tunnel down")]
+/// The verbs that ArgumentParser reads; see `WGCtl`.
+let agentVerbs = [
+    ("status", "Asks the agent how it is"), ("up", "Tells it to connect"), ("down", "Takes the tunnel down"),
+]
 
 /// Runs the verb that the command line names.
 ///
