@@ -95,8 +95,7 @@ let package = Package(
         .executableTarget(
             name: "wgctl",
             dependencies: [
-                "CSodium", "CommandLineSupport", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel",
-                "WGTool", argumentParser,
+                "CSodium", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", "WGTool",
             ]
         ),
 
@@ -153,7 +152,7 @@ let package = Package(
                 "WGTool",
             ]
         ),
-        .testTarget(name: "WGCtlTests", dependencies: ["CommandLineSupport", "MeshModel", "wgctl"]),
+        .testTarget(name: "WGCtlTests", dependencies: ["MeshModel", "wgctl"]),
         .testTarget(name: "ImportRulesTests"),
     ]
 )

@@ -1,5 +1,3 @@
-import ArgumentParser
-import CommandLineSupport
 import Glibc
 import MeshModel
 
@@ -7,19 +5,23 @@ import MeshModel
 struct AgentClient {
     let path: String
 
-    /// Asks, prints the answer and ends with its status.
+    /// Asks and prints the answer.
     ///
     /// - Parameter request: one line, without its newline.
-    /// - Throws: `CommandFailure` (`daemonUnreachable`) if nobody answers, `ExitCode` for a status that is not 0.
-    func run(_ request: String) throws {
+    /// - Returns: the exit status.
+    /// - Throws: `CommandFailure` (`daemonUnreachable`) if nobody answers.
+    func run(_ request: String) throws(CommandFailure) -> Int32 {
         guard let reply = try ask(request) else { throw unreachable() }
-        try finish(reply)
+        return finish(reply)
     }
 
-    /// Prints the answer and ends with its status.
-    func finish(_ reply: AgentReply) throws {
-        write(reply.body, to: reply.isAnswer ? STDOUT_FILENO : STDERR_FILENO)
-        if reply.status != 0 { throw ExitCode(Int32(reply.status)) }
+    /// Prints the answer.
+    ///
+    /// - Returns: the exit status.
+    func finish(_ reply: AgentReply) -> Int32 {
+        // A reader that went away ends the program by SIGPIPE; a full disk leaves nobody to tell.
+        _ = writeAll(reply.body, to: reply.isAnswer ? STDOUT_FILENO : STDERR_FILENO)
+        return Int32(reply.status)
     }
 
     /// - Returns: `nil` if there is no agent: the socket is not there, or nobody listens on it.
@@ -116,13 +118,4 @@ struct AgentClient {
     private static let silenceLimitMilliseconds: Int32 = 30_000
     /// A status of 10,000 peers is about 5 MiB.
     private static let replyLimitBytes = 16 << 20
-}
-
-/// Writes all of it; a reader that went away ends the program by SIGPIPE, as it should.
-func write(_ bytes: [UInt8], to descriptor: Int32) {
-    var written = 0
-    while written < bytes.count {
-        let count = bytes[written...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-        if count > 0 { written += count } else if errno != EINTR { return }
-    }
 }

@@ -154,17 +154,44 @@ let verbs: [Verb] = [
         more: "  --json                 print JSON, one object per line\n",
         run: monitorHost
     ),
-]
+    Verb(
+        name: "status",
+        summary: "Asks the agent how it is",
+        usage: "[--json] \(agentUsage)",
+        more: """
+            \(agentOptionsHelp)
+              --json                 for programs
+            Exit status: 0 all is well, 3 no agent answers, 4 it is not registered, 5 something is wrong.
 
-/// The verbs that ArgumentParser reads; see `WGCtl`.
-let agentVerbs = [
-    ("status", "Asks the agent how it is"), ("up", "Tells it to connect"), ("down", "Takes the tunnel down"),
+            """,
+        run: { status($0) }
+    ),
+    Verb(
+        name: "up",
+        summary: "Tells the agent to connect; it remembers that across restarts",
+        usage: agentUsage,
+        more: agentOptionsHelp + "\n",
+        run: { up($0) }
+    ),
+    Verb(
+        name: "down",
+        summary: "Takes the tunnel down: by the agent, or directly if none runs",
+        usage: "[--interface <name>] \(agentUsage)",
+        more: """
+            \(agentOptionsHelp)
+              --interface NAME       the link to remove when no agent runs (default: wgm0)
+            Without an agent it removes exactly what is ours: the link if it bears our mark (its alias), and our routes
+            through it. Exit status: 10 not root, 17 the link is somebody else's.
+
+            """,
+        run: down
+    ),
 ]
 
 /// Runs the verb that the command line names.
 ///
-/// - Returns: the exit status; `nil`: the verb is not in the table.
-func runVerb(_ commandLine: [String]) async -> Int32? {
+/// - Returns: the exit status.
+func runVerb(_ commandLine: [String]) async -> Int32 {
     let program = commandLine.first ?? "wgctl"
     var invocation = Invocation(
         program: program,
@@ -173,7 +200,6 @@ func runVerb(_ commandLine: [String]) async -> Int32? {
     )
     if commandLine.count == 2, let status = answerHelp(invocation) { return status }
     guard let verb = verbs.first(where: { $0.name == invocation.verb && ($0.isOfWG || !invocation.isWG) }) else {
-        if !invocation.isWG, agentVerbs.contains(where: { $0.0 == invocation.verb }) { return nil }
         complain("Invalid subcommand: `\(invocation.verb)'")
         _ = writeAll(Array(helpText(invocation).utf8), to: STDERR_FILENO)
         return EXIT_FAILURE
@@ -208,13 +234,18 @@ private func answerHelp(_ invocation: Invocation) -> Int32? {
 private func helpText(_ invocation: Invocation) -> String {
     var text = "Usage: \(invocation.program) <cmd> [<args>]\n\nAvailable subcommands:\n"
     for verb in verbs where verb.isOfWG || !invocation.isWG { text += "  \(verb.name): \(verb.summary)\n" }
-    if !invocation.isWG { for (name, summary) in agentVerbs { text += "  \(name): \(summary)\n" } }
     return text + "You may pass `--help' to any of these subcommands to view usage.\n"
 }
 
 private let wgVersion = "wireguard-tools v1.0.20210914 - https://git.zx2c4.com/wireguard-tools/\n"
 private let ownVersion = "wgctl of wgmesh, does what wg of wireguard-tools v1.0.20210914 does\n"
 
+private let agentUsage = "[--instance <name>] [--socket <path>]"
+private let agentOptionsHelp = """
+      --instance NAME        a further agent of this host (default: WGMESH_INSTANCE)
+      --socket PATH          its socket (default: WGMESH_SOCKET, then /run/wgmesh/agent.sock or
+                             /run/wgmesh/INSTANCE.sock)
+    """
 let showUsage = """
     { <interface> | all | interfaces } [public-key | private-key | listen-port | fwmark | peers | preshared-keys | \
     endpoints | allowed-ips | latest-handshakes | transfer | persistent-keepalive | dump]

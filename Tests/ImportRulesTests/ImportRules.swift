@@ -59,10 +59,8 @@ enum ImportRules {
         ),
         Target(
             name: "wgctl",
-            own: [
-                "CommandLineSupport", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel",
-            ],
-            foreign: ["ArgumentParser", "Glibc"]
+            own: ["MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", "WGTool"],
+            foreign: ["CSodium", "Dispatch", "Glibc"]
         ),
     ]
 

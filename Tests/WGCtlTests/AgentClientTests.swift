@@ -1,5 +1,3 @@
-import ArgumentParser
-import CommandLineSupport
 import Dispatch
 import Glibc
 import MeshModel
@@ -45,11 +43,26 @@ struct AgentClientTests {
     }
 
     @Test func `the instance chooses the socket`() throws {
-        #expect(try Status.parse([]).agent.socketPath == "/run/wgmesh/agent.sock")
-        #expect(try Status.parse(["--instance", "office"]).agent.socketPath == "/run/wgmesh/office.sock")
-        #expect(try Status.parse(["--instance", "office", "--socket", "/x"]).agent.socketPath == "/x")
+        let names: Set<String> = ["--socket", "--instance", "--json"]
+        func path(_ arguments: String...) throws(CommandFailure) -> String {
+            try AgentOptions(arguments, allowing: names).socketPath
+        }
+        #expect(try path() == "/run/wgmesh/agent.sock")
+        #expect(try path("--instance", "office") == "/run/wgmesh/office.sock")
+        #expect(try path("--instance=office", "--json") == "/run/wgmesh/office.sock")
+        #expect(try path("--instance", "office", "--socket", "/x") == "/x")
         for name in ["", "..", "a/b", "a b", String(repeating: "x", count: 65)] {
-            #expect(throws: (any Error).self) { try Status.parse(["--instance", name]) }
+            let error = #expect(throws: CommandFailure.self) { try path("--instance", name) }
+            #expect(error?.status == .usage)
+        }
+    }
+
+    @Test func `an option that the verb does not have, lacks its value or takes none is a usage error`() {
+        for arguments in [["--interface", "wg0"], ["--socket"], ["--json=yes"], ["extra"], ["-x"]] {
+            let error = #expect(throws: CommandFailure.self) {
+                try AgentOptions(arguments, allowing: ["--socket", "--json"])
+            }
+            #expect(error?.status == .usage)
         }
     }
 }
