@@ -38,7 +38,7 @@ func down(_ invocation: Invocation) async -> Int32 {
 private func removeDirectly(_ options: AgentOptions) async throws(CommandFailure) -> String {
     let conflict: CommandFailure
     do throws(NetlinkError) {
-        let host = HostNetwork(transport: try NetlinkSocket())
+        let host = HostNetwork(transport: try MainThreadNetlinkSocket())
         let current = try await host.snapshot(linkName: options.interface)
         let removal = plan(current: current, desired: nil, alias: linkAlias(instance: options.instanceName))
         guard let found = removal.conflicts.first else {

@@ -15,7 +15,7 @@ func printBatch(routes count: Int, linkName: String) {
 
 /// Does what `ip -batch` does with a file of `printBatch`.
 func addRoutes(path: String) async throws {
-    let network = HostNetwork(transport: try NetlinkSocket())
+    let network = HostNetwork(transport: try MainThreadNetlinkSocket())
     var indices: [String: UInt32] = [:]
     for link in try await network.links() { indices[link.name] = link.index }
     var operations: [RoutingOperation] = []
