@@ -56,9 +56,9 @@ let package = Package(
         // 3: decide
         .target(name: "AgentCore", dependencies: ["ICE", "MeshModel", "Routing"]),
         .target(name: "MapCompiler", dependencies: ["MeshModel"]),
+        .target(name: "WGTool", dependencies: ["MeshModel", "WGKernel"]),
 
         // 4: shell
-        .target(name: "WGTool", dependencies: ["MeshModel", "WGKernel"]),
         .target(name: "NetlinkSocket", dependencies: ["CNetlink", "NetlinkWire"]),
         .target(
             name: "MeshProto",

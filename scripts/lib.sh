@@ -18,7 +18,7 @@ as_root() {
 }
 
 # Runs apt-get quietly. Its own error lines are shown on failure, without the archive's address.
-apt() {
+apt_get() {
     local log status=0
     log=$(mktemp)
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o APT::Sandbox::User=root -o DPkg::Lock::Timeout=300 "$@" \
@@ -45,8 +45,8 @@ install_packages() {
     for name in "$@"; do package_is_installed "$name" || missing+=("$name"); done
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing Debian packages: ${missing[*]}"
-    apt update || die "cannot fetch the package lists; install by hand: ${missing[*]}"
-    apt install -y --no-install-recommends "${missing[@]}" || die "cannot install: ${missing[*]}"
+    apt_get update || die "cannot fetch the package lists; install by hand: ${missing[*]}"
+    apt_get install -y --no-install-recommends "${missing[@]}" || die "cannot install: ${missing[*]}"
 }
 
 # What `swift build` links against and generates from.

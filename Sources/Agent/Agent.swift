@@ -272,7 +272,8 @@ package actor Agent<Transport: NetlinkTransport> {
     func answer(_ request: StatusRequest) async -> StatusResponse {
         switch request {
         case .statusText, .statusJSON:
-            _ = await passDone()
+            // Counters and handshakes are the kernel's: look again, but not for everyone who polls.
+            if clock.now - lastPass > Self.activeInterval { _ = await passDone() }
             let report = report()
             return StatusResponse(report.exitStatus, request == .statusText ? report.text : report.json)
         case .up, .down:

@@ -23,8 +23,9 @@ package struct AgentFlags: Sendable {
 /// What the agent runs with: command line before environment (`WGMESH_*`) before defaults, validated once.
 package struct AgentConfiguration: Sendable {
     package var management: ServerAddress
-    /// `nil`: none given; an agent that is registered needs none.
-    package var setupKey: SetupKey?
+    /// `nil`: none given; an agent that is registered needs none. So a key file that is gone or unreadable is a failure
+    /// only once the key is needed: it must not keep a registered host out of its mesh after a reboot.
+    package var setupKey: Result<SetupKey, AgentFailure>?
     package var interfaceName: String
     /// The owner mark on our link.
     package var linkAlias: String
@@ -52,7 +53,7 @@ package struct AgentConfiguration: Sendable {
     ///   - environment: the process's; only `WGMESH_*` names are read.
     ///   - hostname: the operating system's name of this host.
     ///   - readFile: the text of a small file, or the reason why not.
-    /// - Throws: `AgentFailure` with `.usage` (`.setupKeyRefused` for the key), naming the setting and its source.
+    /// - Throws: `AgentFailure` with `.usage`, naming the setting and its source.
     package init(
         flags: AgentFlags,
         environment: [String: String],
@@ -131,7 +132,7 @@ private struct Settings {
     func setupKey(
         flags: AgentFlags,
         readFile: (String) throws(AgentFailure) -> String
-    ) throws(AgentFailure) -> SetupKey? {
+    ) throws(AgentFailure) -> Result<SetupKey, AgentFailure>? {
         if flags.setupKey != nil, flags.setupKeyFile != nil {
             throw AgentFailure(.usage, "--setup-key and --setup-key-file exclude each other: give one")
         }
@@ -139,17 +140,19 @@ private struct Settings {
         if flags.setupKeyFile == nil, let direct = text(flags.setupKey, "setup-key") {
             given = direct
         } else if let file = text(flags.setupKeyFile, "setup-key-file") {
-            given = Setting(text: try readFile(file.text), source: file.text)
+            do throws(AgentFailure) {
+                given = Setting(text: try readFile(file.text), source: file.text)
+            } catch {
+                return .failure(error)
+            }
         } else {
             return nil
         }
         guard let key = SetupKey(given.text) else {
-            throw AgentFailure(
-                .setupKeyRefused,
-                "\(given.source): not a setup key; it is a UUID, as the server prints it"
-            )
+            let line = "\(given.source): not a setup key; it is a UUID, as the server prints it"
+            return .failure(AgentFailure(.setupKeyRefused, line))
         }
-        return key
+        return .success(key)
     }
 }
 

@@ -12,7 +12,7 @@ package enum AgentProgram {
     ///
     /// - Throws: `AgentFailure`: every reason to end has its own status and line.
     package static func run(flags: AgentFlags) async throws(AgentFailure) {
-        try requireRoot()  // first: what the flags name may be readable for root alone
+        try requireRoot()
         let configuration = try configuration(flags)
         let logger = logger(configuration)
         let transport = try openNetlink()
@@ -59,8 +59,8 @@ package enum AgentProgram {
     ///
     /// - Throws: `AgentFailure`; `.notLoggedIn` if there is nothing to forget.
     package static func logout(flags: AgentFlags) async throws(AgentFailure) {
-        let configuration = try configuration(flags)
         try requireRoot()
+        let configuration = try configuration(flags)
         let state = try StateDirectory(path: configuration.stateDirectory)
         guard let identity = try Identity.load(from: state) else {
             throw AgentFailure(.notLoggedIn, "\(configuration.stateDirectory) holds no identity: nothing to log out")
@@ -157,14 +157,17 @@ private let maximumSmallFileBytes = 1024
 
 private func readSmallFile(_ path: String) throws(AgentFailure) -> String {
     guard let file = fopen(path, "re") else {
-        throw AgentFailure(.usage, "cannot read \(path): \(errorText(errno))")
+        throw AgentFailure(.setupKeyRefused, "cannot read setup key file \(path): \(errorText(errno))")
     }
     defer { fclose(file) }
     var bytes = [UInt8](repeating: 0, count: maximumSmallFileBytes + 1)
     let count = fread(&bytes, 1, bytes.count, file)
-    guard ferror(file) == 0 else { throw AgentFailure(.usage, "cannot read \(path): \(errorText(errno))") }
+    guard ferror(file) == 0 else { throw AgentFailure(.setupKeyRefused, "cannot read \(path): \(errorText(errno))") }
     guard count <= maximumSmallFileBytes else {
-        throw AgentFailure(.usage, "\(path) is longer than \(maximumSmallFileBytes) bytes: it is no setup key file")
+        throw AgentFailure(
+            .setupKeyRefused,
+            "\(path) is longer than \(maximumSmallFileBytes) bytes: it is no setup key file"
+        )
     }
     return String(decoding: bytes.prefix(count), as: UTF8.self)
 }

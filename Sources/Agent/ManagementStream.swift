@@ -20,7 +20,7 @@ package struct ManagementStream: Sendable {
 
     private let server: ServerAddress
     private let identity: Identity
-    private let setupKey: SetupKey?
+    private let setupKey: Result<SetupKey, AgentFailure>?
     private let meta: PeerMeta
     private let logger: Logger
     /// Returns when Sync may start; asked before each one.
@@ -34,7 +34,7 @@ package struct ManagementStream: Sendable {
     package init(
         server: ServerAddress,
         identity: Identity,
-        setupKey: SetupKey?,
+        setupKey: Result<SetupKey, AgentFailure>?,
         meta: PeerMeta,
         logger: Logger,
         readyToSync: @escaping @Sendable () async -> Void
@@ -54,15 +54,25 @@ package struct ManagementStream: Sendable {
     package func run(_ deliver: @escaping @Sendable (Event) async -> Void) async throws(AgentFailure) {
         var backoff = Backoff.connection
         var wasLoggedIn = false
+        var lastReason: String?
         while !Task.isCancelled {
             await deliver(.state(.connecting))
             let end = await session(wasLoggedIn: wasLoggedIn, deliver)
             if Task.isCancelled { return }
             wasLoggedIn = wasLoggedIn || end.wasLoggedIn
-            if end.wasSynced { backoff.reset() }
+            if end.wasSynced {
+                backoff.reset()
+                lastReason = nil
+            }
             switch end.cause {
             case .lost(let reason):
-                logger.info("management disconnected", metadata: ["reason": "\(reason)"])
+                // Once per reason: a server that stays away would fill the log with one line each time.
+                logger.log(
+                    level: reason == lastReason ? .debug : .info,
+                    "management disconnected",
+                    metadata: ["reason": "\(reason)"]
+                )
+                lastReason = reason
                 await deliver(.state(.disconnected(reason: reason)))
             case .refused(let failure):
                 guard wasLoggedIn else { throw failure }
@@ -161,7 +171,7 @@ package struct ManagementStream: Sendable {
             )
         }
         do {
-            let grant = try await login(management, setupKey: setupKey)
+            let grant = try await login(management, setupKey: setupKey.get())
             logger.info("registered", metadata: ["server": "\(server)"])
             return grant
         } catch let error as RPCError where Self.isFinalRefusal(error.code) {

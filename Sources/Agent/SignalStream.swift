@@ -77,6 +77,7 @@ package actor SignalStream {
         _ deliver: @escaping @Sendable (Event) async -> Void
     ) async {
         var backoff = Backoff.connection
+        var lastReason: String?
         while !Task.isCancelled {
             guard let address = await server() else { return }
             await deliver(.state(.connecting))
@@ -89,8 +90,17 @@ package actor SignalStream {
             }
             client = nil
             if Task.isCancelled { return }
-            if wasRegistered { backoff.reset() }
-            logger.info("signal disconnected", metadata: ["reason": "\(reason)"])
+            if wasRegistered {
+                backoff.reset()
+                lastReason = nil
+            }
+            // Once per reason, as for management.
+            logger.log(
+                level: reason == lastReason ? .debug : .info,
+                "signal disconnected",
+                metadata: ["reason": "\(reason)"]
+            )
+            lastReason = reason
             await deliver(.state(.disconnected(reason: reason)))
             do {
                 try await Task.sleep(for: backoff.next(random: .random(in: 0..<1)))

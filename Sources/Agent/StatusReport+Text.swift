@@ -41,7 +41,7 @@ extension StatusReport {
         }
         var lines = [
             " \(peer.fqdn):",
-            "  Overlay IPs: \(peer.allowedIPs.map { "\($0)" }.joined(separator: ", "))",
+            "  Overlay IPs: \(peer.allowedIPs.map { $0.isHost ? "\($0.address)" : "\($0)" }.joined(separator: ", "))",
             "  Public key: \(peer.publicKey)",
             "  Status: \(peer.statusWord)",
             "  Connection type: \(peer.isConnected ? "P2P" : "-")",
@@ -51,11 +51,17 @@ extension StatusReport {
             "  Last WireGuard handshake: \(ago(peer.observed?.latestHandshakeSeconds ?? 0))",
             "  Transfer status (received/sent): "
                 + "\(size(peer.observed?.receivedBytes ?? 0))/\(size(peer.observed?.sentBytes ?? 0))",
-            "  Latency: \(peer.roundTrip.map { "\(nanoseconds($0) / 1000) us" } ?? "-")",
+            "  Latency: \(peer.roundTrip.map(milliseconds) ?? "-")",
             "  Agent version: \(peer.agentVersion.isEmpty ? "-" : peer.agentVersion)",
         ]
         if let error = peer.lastError { lines.append("  Last error: \(error)") }
         return lines
+    }
+
+    /// One decimal.
+    private func milliseconds(_ duration: Duration) -> String {
+        let tenths = nanoseconds(duration) / 100_000
+        return "\(tenths / 10).\(tenths % 10) ms"
     }
 
     /// - Parameter seconds: since 1970; 0: never.

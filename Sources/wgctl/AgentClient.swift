@@ -8,20 +8,17 @@ struct AgentClient {
     /// Asks and prints the answer.
     ///
     /// - Parameter request: one line, without its newline.
-    /// - Returns: the exit status.
+    /// - Returns: the exit status that the agent chose.
     /// - Throws: `CommandFailure` (`daemonUnreachable`) if nobody answers.
     func run(_ request: String) throws(CommandFailure) -> Int32 {
         guard let reply = try ask(request) else { throw unreachable() }
         return finish(reply)
     }
 
-    /// Prints the answer.
-    ///
-    /// - Returns: the exit status.
+    /// Prints the answer; its status is the result.
     func finish(_ reply: AgentReply) -> Int32 {
-        // A reader that went away ends the program by SIGPIPE; a full disk leaves nobody to tell.
-        _ = writeAll(reply.body, to: reply.isAnswer ? STDOUT_FILENO : STDERR_FILENO)
-        return Int32(reply.status)
+        let isWritten = writeAll(reply.body, to: reply.isAnswer ? STDOUT_FILENO : STDERR_FILENO) == 0
+        return isWritten ? Int32(reply.status) : ExitStatus.failure.rawValue
     }
 
     /// - Returns: `nil` if there is no agent: the socket is not there, or nobody listens on it.

@@ -4,62 +4,85 @@ import NetlinkSocket
 import NetlinkWire
 import Routing
 
-// `status`, `up`, `down`: what the agent answers. Usage errors end with 2, failures with the status that names them.
+private let agentUsage = "[--socket <path>] [--instance <name>]"
+let statusUsage = "[--json] " + agentUsage
+let upUsage = agentUsage
+let downUsage = agentUsage + " [--interface <link>]"
 
-func status(_ invocation: Invocation) -> Int32 {
-    answering(invocation) { () throws(CommandFailure) in
-        let options = try AgentOptions(invocation.arguments, allowing: ["--socket", "--instance", "--json"])
-        return try AgentClient(path: options.socketPath).run(options.isJSON ? "status json" : "status text")
+let agentOptionsHelp = """
+      --socket PATH          the agent's socket (default: WGMESH_SOCKET, then /run/wgmesh/agent.sock or
+                             /run/wgmesh/INSTANCE.sock)
+      --instance NAME        a further agent on this host (default: WGMESH_INSTANCE)
+
+    """
+
+/// `status`: asks the agent how it is.
+func askStatus(_ invocation: Invocation) async -> Int32 {
+    var invocation = invocation
+    let request = invocation.take(flag: "--json") ? "status json" : "status text"
+    return await withAgent(invocation, usage: statusUsage) { options throws(CommandFailure) in
+        try AgentClient(path: options.socketPath).run(request)
     }
 }
 
-func up(_ invocation: Invocation) -> Int32 {
-    answering(invocation) { () throws(CommandFailure) in
-        let options = try AgentOptions(invocation.arguments, allowing: ["--socket", "--instance"])
-        return try AgentClient(path: options.socketPath).run("up")
+/// `up`: tells the agent to connect.
+func connectAgent(_ invocation: Invocation) async -> Int32 {
+    await withAgent(invocation, usage: upUsage) { options throws(CommandFailure) in
+        try AgentClient(path: options.socketPath).run("up")
     }
 }
 
-func down(_ invocation: Invocation) async -> Int32 {
-    do throws(CommandFailure) {
-        let options = try AgentOptions(invocation.arguments, allowing: ["--socket", "--instance", "--interface"])
+/// `down`: takes the tunnel down, by the agent or directly if none runs.
+func takeDown(_ invocation: Invocation) async -> Int32 {
+    var invocation = invocation
+    let link = invocation.take(option: "--interface") ?? "wgm0"
+    return await withAgent(invocation, usage: downUsage) { options throws(CommandFailure) in
+        guard isValidLinkName(link) else { throw CommandFailure(.usage, "\(link) is no name for a link") }
         let client = AgentClient(path: options.socketPath)
         if let reply = try client.ask("down") { return client.finish(reply) }
-        return printing(Array((try await removeDirectly(options) + "\n").utf8), invocation)
-    } catch {
-        return ending(invocation, error)
+        let done = try await removeDirectly(link, instance: options.instanceName)
+        return printing(Array((done + "\n").utf8), invocation)
     }
 }
 
-/// Takes down what an agent left behind.
+/// Removes exactly what is ours: the link if it bears our mark (its alias), and our routes through it.
 ///
 /// - Returns: a line that says what was done.
-/// - Throws: `CommandFailure`, `nameTaken` if the link is somebody else's.
-private func removeDirectly(_ options: AgentOptions) async throws(CommandFailure) -> String {
-    let conflict: CommandFailure
+/// - Throws: `CommandFailure`: `notPrivileged`, or `nameTaken` if the link is somebody else's.
+private func removeDirectly(_ link: String, instance: String?) async throws(CommandFailure) -> String {
+    let conflict: String
     do throws(NetlinkError) {
         let host = HostNetwork(transport: try MainThreadNetlinkSocket())
-        let current = try await host.snapshot(linkName: options.interface)
-        let removal = plan(current: current, desired: nil, alias: linkAlias(instance: options.instanceName))
-        guard let found = removal.conflicts.first else {
-            if removal.operations.isEmpty {
-                return "nothing to remove: no agent runs, and there is no link \(options.interface)"
-            }
+        let current = try await host.snapshot(linkName: link)
+        let removal = plan(current: current, desired: nil, alias: linkAlias(instance: instance))
+        guard let first = removal.conflicts.first else {
+            if removal.operations.isEmpty { return "nothing to remove: no agent runs, and there is no link \(link)" }
             try await host.apply(removal.operations)
-            return "removed the link \(options.interface) and its routes; no agent runs"
+            return "removed the link \(link) and its routes; no agent runs"
         }
-        conflict = CommandFailure(.nameTaken, "\(found)")
+        conflict = "\(first)"
     } catch {
-        throw CommandFailure(error, link: options.interface)
+        throw CommandFailure(error, link: link)
     }
-    throw conflict
+    throw CommandFailure(.nameTaken, conflict)
 }
 
-private func answering(_ invocation: Invocation, _ ask: () throws(CommandFailure) -> Int32) -> Int32 {
-    do throws(CommandFailure) { return try ask() } catch { return ending(invocation, error) }
-}
-
-private func ending(_ invocation: Invocation, _ failure: CommandFailure) -> Int32 {
-    complain("wgctl: \(failure)")
-    return failure.status.rawValue
+/// - Returns: the exit status of `body`, or that of its failure after saying what it was.
+private func withAgent(
+    _ invocation: Invocation,
+    usage: String,
+    _ body: (AgentOptions) async throws(CommandFailure) -> Int32
+) async -> Int32 {
+    var invocation = invocation
+    do throws(CommandFailure) {
+        let options = try AgentOptions(&invocation)
+        guard invocation.arguments.isEmpty else {
+            invocation.complainUsage(usage)
+            return ExitStatus.usage.rawValue
+        }
+        return try await body(options)
+    } catch {
+        complain("wgctl: \(error)")
+        return error.status.rawValue
+    }
 }

@@ -103,6 +103,8 @@ private struct KeyFileReader: KeyFiles {
         do throws(FileError) {
             return try readFile(path, limitBytes: keyFileLimitBytes)
         } catch {
+            // wg(8) counts what it got from a folder.
+            if isWG && error.isOpen { throw ValueError(ByteText("Invalid length key in key file")) }
             throw ValueError(ByteText(isWG ? error.wgText : error.text))
         }
     }

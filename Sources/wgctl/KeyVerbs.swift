@@ -26,9 +26,16 @@ func derivePublicKey(_ invocation: Invocation) async -> Int32 {
         invocation.complainUsage("")
         return EXIT_FAILURE
     }
+    let text: [UInt8]
+    do throws(FileError) {
+        text = try readAll(from: STDIN_FILENO, path: "standard input", limitBytes: inputLimitBytes)
+    } catch {
+        complain("\(invocation.program): \(error.text)")
+        return EXIT_FAILURE
+    }
     let secret: [UInt8]
     do throws(ValueError) {
-        secret = try readSecret(readAll(from: STDIN_FILENO, limitBytes: inputLimitBytes))
+        secret = try readSecret(text)
     } catch {
         complain("\(invocation.program): \(error.message.string)")
         return EXIT_FAILURE

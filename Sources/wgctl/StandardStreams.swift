@@ -31,28 +31,37 @@ func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }
 struct FileError: Error {
     let path: String
     let code: Int32
+    /// It could be opened, and then not read.
+    var isOpen = false
     /// In the words of wg(8), which does not name the file.
-    var wgText: String { "fopen: \(errorText(code))" }
+    var wgText: String { "\(isOpen ? "fread" : "fopen"): \(errorText(code))" }
     var text: String { "\(path): \(errorText(code))" }
 }
 
 /// Everything in a file; `/dev/stdin` and named pipes too.
 ///
 /// - Parameter limitBytes: what is beyond it is left unread.
-/// - Throws: `FileError` if it cannot be opened. One that cannot be read, such as a folder, is empty: so wg(8) takes it.
+/// - Throws: `FileError` if it cannot be opened or read to its end: half a configuration is none.
 func readFile(_ path: String, limitBytes: Int = fileLimitBytes) throws(FileError) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError(path: path, code: errno) }
     defer { close(descriptor) }
-    return readAll(from: descriptor, limitBytes: limitBytes)
+    return try readAll(from: descriptor, path: path, limitBytes: limitBytes)
 }
 
-func readAll(from descriptor: Int32, limitBytes: Int) -> [UInt8] {
+/// - Parameter path: for the error.
+func readAll(from descriptor: Int32, path: String, limitBytes: Int) throws(FileError) -> [UInt8] {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
     while bytes.count < limitBytes {
         let count = read(descriptor, &buffer, min(buffer.count, limitBytes - bytes.count))
-        if count > 0 { bytes += buffer[..<count] } else if count == 0 || errno != EINTR { break }
+        if count > 0 {
+            bytes += buffer[..<count]
+        } else if count == 0 {
+            break
+        } else if errno != EINTR {
+            throw FileError(path: path, code: errno, isOpen: true)
+        }
     }
     return bytes
 }

@@ -157,34 +157,30 @@ let verbs: [Verb] = [
     Verb(
         name: "status",
         summary: "Asks the agent how it is",
-        usage: "[--json] \(agentUsage)",
-        more: """
-            \(agentOptionsHelp)
-              --json                 for programs
-            Exit status: 0 all is well, 3 no agent answers, 4 it is not registered, 5 something is wrong.
-
-            """,
-        run: { status($0) }
+        usage: statusUsage,
+        more: agentOptionsHelp
+            + "Exit status: 0 all is well, 3 no agent answers, 4 it is not registered, 5 something is wrong.\n",
+        run: askStatus
     ),
     Verb(
         name: "up",
-        summary: "Tells the agent to connect; it remembers that across restarts",
-        usage: agentUsage,
-        more: agentOptionsHelp + "\n",
-        run: { up($0) }
+        summary: "Tells the agent to connect, which it remembers across restarts",
+        usage: upUsage,
+        more: agentOptionsHelp,
+        run: connectAgent
     ),
     Verb(
         name: "down",
         summary: "Takes the tunnel down: by the agent, or directly if none runs",
-        usage: "[--interface <name>] \(agentUsage)",
-        more: """
-            \(agentOptionsHelp)
-              --interface NAME       the link to remove when no agent runs (default: wgm0)
+        usage: downUsage,
+        more: agentOptionsHelp
+            + """
+              --interface LINK       what to remove when no agent runs (default: wgm0)
             Without an agent it removes exactly what is ours: the link if it bears our mark (its alias), and our routes
             through it. Exit status: 10 not root, 17 the link is somebody else's.
 
             """,
-        run: down
+        run: takeDown
     ),
 ]
 
@@ -240,12 +236,6 @@ private func helpText(_ invocation: Invocation) -> String {
 private let wgVersion = "wireguard-tools v1.0.20210914 - https://git.zx2c4.com/wireguard-tools/\n"
 private let ownVersion = "wgctl of wgmesh, does what wg of wireguard-tools v1.0.20210914 does\n"
 
-private let agentUsage = "[--instance <name>] [--socket <path>]"
-private let agentOptionsHelp = """
-      --instance NAME        a further agent of this host (default: WGMESH_INSTANCE)
-      --socket PATH          its socket (default: WGMESH_SOCKET, then /run/wgmesh/agent.sock or
-                             /run/wgmesh/INSTANCE.sock)
-    """
 let showUsage = """
     { <interface> | all | interfaces } [public-key | private-key | listen-port | fwmark | peers | preshared-keys | \
     endpoints | allowed-ips | latest-handshakes | transfer | persistent-keepalive | dump]

@@ -46,15 +46,25 @@ private func configuration(
     }
 
     @Test func `a setup key comes from flag, file or environment and never prints`() throws {
-        let fromFlag = try configuration { $0.setupKey = key.uppercased() }.setupKey
-        let fromFile = try configuration(file: "  \(key)\n") { $0.setupKeyFile = "/key" }.setupKey
-        let fromEnvironment = try configuration(["WGMESH_SETUP_KEY": key]).setupKey
+        let fromFlag = try configuration { $0.setupKey = key.uppercased() }.setupKey?.get()
+        let fromFile = try configuration(file: "  \(key)\n") { $0.setupKeyFile = "/key" }.setupKey?.get()
+        let fromEnvironment = try configuration(["WGMESH_SETUP_KEY": key]).setupKey?.get()
         #expect(fromFlag?.text == key)
         #expect(fromFile == fromFlag)
         #expect(fromEnvironment == fromFlag)
         var dumped = "\(String(describing: fromFlag))"
         dump(fromFlag, to: &dumped)
         #expect(!dumped.contains(key))
+    }
+
+    @Test func `a key file that is gone is told only when the key is needed`() throws {
+        var flags = AgentFlags()
+        flags.managementURL = "http://10.0.0.1:8443"
+        flags.setupKeyFile = "/gone"
+        let gone = AgentFailure(.setupKeyRefused, "cannot read /gone")
+        let read: (String) throws(AgentFailure) -> String = { _ throws(AgentFailure) in throw gone }
+        let result = try AgentConfiguration(flags: flags, environment: [:], hostname: "host", readFile: read)
+        #expect(result.setupKey == .failure(gone))
     }
 
     @Test(arguments: [
@@ -85,7 +95,9 @@ private func configuration(
     }
 
     @Test func `a malformed setup key is refused without being repeated`() {
-        let failure = #expect(throws: AgentFailure.self) { try configuration { $0.setupKey = "my-secret" } }
+        let failure = #expect(throws: AgentFailure.self) {
+            try configuration { $0.setupKey = "my-secret" }.setupKey?.get()
+        }
         #expect(failure?.status == .setupKeyRefused)
         #expect(failure?.description.contains("my-secret") == false)
     }

@@ -17,7 +17,7 @@ private func stream(_ server: ServerAddress, setupKey: SetupKey? = nil) -> Manag
     ManagementStream(
         server: server,
         identity: Sample.own,
-        setupKey: setupKey,
+        setupKey: setupKey.map { .success($0) },
         meta: .ofThisHost(hostname: "a"),
         logger: Sample.quietLogger,
         readyToSync: {}

@@ -21,6 +21,7 @@ enum ImportRules {
         Target(name: "WGKernel", own: ["CNetlink", "MeshModel", "NetlinkWire"], foreign: []),
         Target(name: "AgentCore", own: ["ICE", "MeshModel", "Routing"], foreign: []),
         Target(name: "MapCompiler", own: ["MeshModel"], foreign: []),
+        Target(name: "WGTool", own: ["MeshModel", "WGKernel"], foreign: []),
         Target(name: "NetlinkSocket", own: ["CNetlink", "NetlinkWire"], foreign: ["Dispatch", "Glibc"]),
         Target(
             name: "MeshProto",
@@ -59,14 +60,16 @@ enum ImportRules {
         ),
         Target(
             name: "wgctl",
-            own: ["MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", "WGTool"],
-            foreign: ["CSodium", "Dispatch", "Glibc"]
+            own: [
+                "CSodium", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", "WGTool",
+            ],
+            foreign: ["Glibc"]
         ),
     ]
 
     /// Targets whose code reads no clock and no randomness and waits for nothing.
     static let pure: Set<String> = [
-        "AgentCore", "ICE", "MapCompiler", "MeshModel", "NetlinkWire", "Routing", "WGKernel",
+        "AgentCore", "ICE", "MapCompiler", "MeshModel", "NetlinkWire", "Routing", "WGKernel", "WGTool",
     ]
     /// The one client file of each kernel target, which talks to the kernel and therefore waits.
     static let clients: Set<String> = ["Routing/HostNetwork.swift", "WGKernel/WireGuardDevice.swift"]

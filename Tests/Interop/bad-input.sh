@@ -69,7 +69,7 @@ refuses 15 'setup key' "a revoked setup key" "${command[@]}"
 agent b empty-key --setup-key 'no key at all'
 refuses 15 'setup key' "a setup key that is none" "${command[@]}"
 agent b missing-key --setup-key-file "$work/keys/absent"
-refuses 2 'absent' "a setup key file that is not there" "${command[@]}"
+refuses 15 'absent' "a setup key file that is not there" "${command[@]}"
 agent b no-key
 refuses 4 'setup key' "no setup key and not registered" "${command[@]}"
 

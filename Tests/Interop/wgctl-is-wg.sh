@@ -37,8 +37,8 @@ differences() {
 # same_with INPUT ARGUMENTS...: both print the same. At the same time, since the age of a handshake changes every second;
 # and again if one passes between them.
 same_with() {
-    local attempt found=''
-    for attempt in 1 2 3 4 5 6 7 8; do
+    local found=''
+    for _ in 1 2 3 4 5 6 7 8; do
         run theirs "$@" &
         run ours "$@"
         wait $!
@@ -114,15 +114,16 @@ check 'the two talk' eventually 20 ping -c 1 -W 1 10.7.0.2
 show_everything near
 
 device many
-{
-    printf '[Interface]\nListenPort = 51874\n'
-    for n in $(seq 500); do
-        printf '[Peer]\nPublicKey = %s\nAllowedIPs = 10.%d.%d.0/24, fd00:%x::/64\n' "$(key "many$n")" \
-            $((n / 250)) $((n % 250)) "$n"
-        [ $((n % 3)) != 0 ] || printf 'Endpoint = 203.0.113.%d:%d\n' $((n % 250)) "$n"
-        [ $((n % 5)) != 0 ] || printf 'PresharedKey = %s\n' "$(key "psk$n")"
-    done
-} >"$work/conf/many"
+python3 - >"$work/conf/many" <<'EOF'
+import base64, hashlib
+def key(name): return base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
+print("[Interface]", "ListenPort = 51874", sep="\n")
+for n in range(1, 501):
+    print("[Peer]", f"PublicKey = {key(f'many{n}')}", sep="\n")
+    print(f"AllowedIPs = 10.{n // 250}.{n % 250}.0/24, fd00:{n:x}::/64")
+    if n % 3 == 0: print(f"Endpoint = 203.0.113.{n % 250}:{n}")
+    if n % 5 == 0: print(f"PresharedKey = {key(f'psk{n}')}")
+EOF
 $theirs setconf many "$work/conf/many"
 same show many
 same showconf many
@@ -150,7 +151,7 @@ check_equal 'another user is told the same' "$(cat "$work/out/ours.err")" "$(cat
 for arguments in '-h' '--help' 'help' '-v' '--version' 'version' 'nonsense' '-V' '' 'show -h' 'show --help' 'show help' \
     'show interfaces x' 'show all dump x' 'showconf' 'showconf near x' 'set' 'set near' 'set near peer' 'set near x' \
     'setconf' 'setconf near' 'setconf near /dev/null x' 'addconf near' 'syncconf' 'setconf near /nonsense' \
-    'setconf near /tmp' 'genkey x' 'genpsk x' 'pubkey x' 'set near remove' 'set near --help' 'help x' 'genkey -h'; do
+    'genkey x' 'genpsk x' 'pubkey x' 'set near remove' 'set near --help' 'help x' 'genkey -h'; do
     # shellcheck disable=SC2086
     same $arguments
 done
@@ -163,7 +164,7 @@ for value in x '' '5 ' http -1 0x10 18446744073709551617; do same set rich liste
 for value in 010 off OFF 25 -1 +5 '5 ' 65535 65536 0x19 '' 025; do
     same set rich peer "$(key v4)" persistent-keepalive "$value"
 done
-for value in 1.2.3 1.2.3.4/33 1.2.3.4/ 1.2.3.4/a 1.2.3.4,,5.6.7.8 1.2.3.4, , / /8 1.2.3.4/-1 ::1/129 1.2.3.4/4294967304 \
+for value in 1.2.3 1.2.3.4/33 1.2.3.4/ 1.2.3.4/a '1.2.3.4,,5.6.7.8' '1.2.3.4,' ',' / /8 1.2.3.4/-1 ::1/129 1.2.3.4/4294967304 \
     1.2.3.4/32/5 '(none)' 01.2.3.4 1.2.3.4/+4 foo/99 ::ffff:01.2.3.4 1.2.3.4/0x8 1::2::3 1:2:3:4:5:6:7:8:9 1.2.3.4/0000024; do
     same set rich peer "$(key none)" allowed-ips "$value"
 done
@@ -171,7 +172,7 @@ for value in 1.2.3.4 '[::1:5' '' :5 '[]:5' a: '[::1]' '[::1]5' '[::1]x:5' '(none
     '[fe80::1%nonsense]:5' nonsense.invalid:5 '['; do
     same set rich peer "$(key none)" endpoint "$value"
 done
-for value in abc '' "$(key a) " "$(key a | tr -d =)" "$(key a | tr = x)"; do same set rich peer "$value"; done
+for value in abc '' "$(key a) " "$(key a | tr -d '=')" "$(key a | tr '=' x)"; do same set rich peer "$value"; done
 for retries in x '' 5x 08 -1 infinity INFINITY 99999999999 ' 5' +5 '+' ' '; do
     WG_ENDPOINT_RESOLUTION_RETRIES=$retries same set rich peer "$(key none)" endpoint 192.0.2.9:5
 done
@@ -193,8 +194,8 @@ same_with "$(key_file rich)" pubkey
 ip link del empty
 ip link del rich
 device rich
-device a
-device b
+device twin-a
+device twin-b
 base=$work/conf/base
 {
     printf '[Interface]\nPrivateKey = %s\nListenPort = 51880\nFwMark = 3\n' "$(key base)"
@@ -205,17 +206,17 @@ base=$work/conf/base
     done
 } >"$base"
 
-# twins VERB TEXT: applied by theirs to a and by ours to b, both made from the same base.
+# twins VERB TEXT: applied by theirs to one and by ours to the other, both made from the same base.
 twins() {
     local verb=$1 text=$2 status_a=0 status_b=0 a b
     # shellcheck disable=SC2059
     printf "$text" >"$work/conf/text"
-    $theirs setconf a "$base"
-    $theirs setconf b "$base"
-    (exec -a wg $theirs "$verb" a /dev/stdin) <"$work/conf/text" >"$work/out/a" 2>&1 || status_a=$?
-    (exec -a wg "$ours" "$verb" b /dev/stdin) <"$work/conf/text" >"$work/out/b" 2>&1 || status_b=$?
-    a="$status_a $(cat -v "$work/out/a") $($theirs showconf a)"
-    b="$status_b $(cat -v "$work/out/b") $($theirs showconf b)"
+    $theirs setconf twin-a "$base"
+    $theirs setconf twin-b "$base"
+    (exec -a wg $theirs "$verb" twin-a /dev/stdin) <"$work/conf/text" >"$work/out/a" 2>&1 || status_a=$?
+    (exec -a wg "$ours" "$verb" twin-b /dev/stdin) <"$work/conf/text" >"$work/out/b" 2>&1 || status_b=$?
+    a="$status_a $(cat -v "$work/out/a") $($theirs showconf twin-a)"
+    b="$status_b $(cat -v "$work/out/b") $($theirs showconf twin-b)"
     [ "$a" = "$b" ] && pass "$verb ${text@Q}" ||
         fail "$verb ${text@Q}: $(diff <(printf '%s' "$a") <(printf '%s' "$b") | head -n 6 | tr '\n' '|')"
 }
@@ -257,13 +258,13 @@ twins addconf "$(sed 's/$/\\n/' "$work/conf/many" | tr -d '\n')"
 # set_twins ARGUMENTS...
 set_twins() {
     local status_a=0 status_b=0
-    (exec -a wg $theirs set a "$@") >"$work/out/a" 2>&1 || status_a=$?
-    (exec -a wg "$ours" set b "$@") >"$work/out/b" 2>&1 || status_b=$?
-    check_equal "set ${*@Q}" "$status_b $(cat "$work/out/b") $($theirs showconf b)" \
-        "$status_a $(cat "$work/out/a") $($theirs showconf a)"
+    (exec -a wg $theirs set twin-a "$@") >"$work/out/a" 2>&1 || status_a=$?
+    (exec -a wg "$ours" set twin-b "$@") >"$work/out/b" 2>&1 || status_b=$?
+    check_equal "set ${*@Q}" "$status_b $(cat "$work/out/b") $($theirs showconf twin-b)" \
+        "$status_a $(cat "$work/out/a") $($theirs showconf twin-a)"
 }
-$theirs setconf a "$base"
-$theirs setconf b "$base"
+$theirs setconf twin-a "$base"
+$theirs setconf twin-b "$base"
 set_twins fwmark 010
 set_twins listen-port 5199 fwmark 0x7 private-key "$(key_file set)"
 set_twins listen-port domain
@@ -282,13 +283,13 @@ set_twins peer "$(key new)" endpoint 1.2.3.4:65536
 
 # --- beyond Debian's wg: single allowed IPs, also where the kernel cannot remove them --------------------------------
 
-$theirs setconf a "$base"
-$ours set a peer "$(key p1)" allowed-ips +10.44.0.0/16,-10.1.1.0/24
-check_equal 'single allowed IPs' "$($theirs show a allowed-ips | grep -F "$(key p1)" | cut -f 2)" \
+$theirs setconf twin-a "$base"
+$ours set twin-a peer "$(key p1)" allowed-ips +10.44.0.0/16,-10.1.1.0/24
+check_equal 'single allowed IPs' "$($theirs show twin-a allowed-ips | grep -F "$(key p1)" | cut -f 2)" \
     '10.0.1.0/24 fd00:1::/64 10.44.0.0/16'
-$ours set a peer "$(key p1)" allowed-ips -10.44.0.0/16 peer "$(key p2)" allowed-ips +10.0.1.0/24
+$ours set twin-a peer "$(key p1)" allowed-ips -10.44.0.0/16 peer "$(key p2)" allowed-ips +10.0.1.0/24
 check_equal 'single allowed IPs of two peers' \
-    "$($theirs show a allowed-ips | grep -F -e "$(key p1)" -e "$(key p2)" | cut -f 2 | tr '\n' ' ')" \
+    "$($theirs show twin-a allowed-ips | grep -F -e "$(key p1)" -e "$(key p2)" | cut -f 2 | tr '\n' ' ')" \
     'fd00:1::/64 10.0.2.0/24 10.1.2.0/24 fd00:2::/64 10.0.1.0/24 '
 
 # --- keys ------------------------------------------------------------------------------------------------------------
@@ -345,5 +346,63 @@ PATH="$work/bin:$PATH" wg-quick save "$work/etc/quick.conf" >/dev/null 2>&1
 check 'wg-quick save keeps the peer' grep -qF "$(key quickpeer)" "$work/etc/quick.conf"
 check 'wg-quick down' env PATH="$work/bin:$PATH" wg-quick down "$work/etc/quick.conf"
 check_equal 'wg-quick down leaves nothing' "$(ip -o link show quick 2>/dev/null)" ''
+
+# --- beyond wg: under its own name -----------------------------------------------------------------------------------
+
+tool=$work/bin/wgctl
+cp "$programs/wgctl" "$tool"
+$theirs setconf twin-a "$base"
+$theirs setconf twin-b "$base"
+status_of() { local status=0; "$@" >"$work/out/ours.out" 2>"$work/out/ours.err" || status=$?; echo "$status"; }
+check_equal 'plan of what is so' "$(status_of "$tool" plan twin-a "$base") $(cat "$work/out/ours.out")" '0 '
+check_equal 'diff of twins' "$(status_of "$tool" diff twin-a twin-b)$(cat "$work/out/ours.out")" 0
+check_equal 'diff of an interface and its file' "$(status_of "$tool" diff twin-a "$base")$(cat "$work/out/ours.out")" 0
+$theirs set twin-a fwmark 9 peer "$(key p1)" allowed-ips 10.0.1.0/24 peer "$(key p2)" remove
+before=$($theirs showconf twin-a)
+check_equal 'plan of a change' "$(status_of "$tool" plan twin-a "$base")" 1
+check_equal 'plan touches nothing' "$($theirs showconf twin-a)" "$before"
+check 'plan says what' grep -qxF 'wg set twin-a fwmark 0x3' "$work/out/ours.out"
+check 'plan hides keys' grep -qF "peer $(key p2) preshared-key (hidden) endpoint 192.0.2.2:2" "$work/out/ours.out"
+check 'plan in JSON' python3 -m json.tool <("$tool" plan twin-a "$base" --json)
+"$tool" syncconf twin-a "$base"
+check_equal 'syncconf does what was planned' "$(status_of "$tool" plan twin-a "$base")" 0
+check_equal 'plan of nonsense' "$(status_of "$tool" plan nonsense "$base")" 2
+printf '[Interface]\n\n  FwMark = x\n' >"$work/conf/wrong"
+check_equal 'an error names file, line and column' "$(status_of "$tool" setconf twin-a "$work/conf/wrong") $(head -n 1 \
+    "$work/out/ours.err")" "1 $work/conf/wrong:3:12: Fwmark is neither 0/off nor 0-0xffffffff: \`x'"
+check_equal 'a folder is no configuration' "$(status_of "$tool" setconf twin-a /tmp) $(cat "$work/out/ours.err")" \
+    '1 /tmp: Is a directory'
+for arguments in 'show' 'show near' 'show near dump' 'show all endpoints' 'show interfaces' 'showconf twin-a'; do
+    # shellcheck disable=SC2086
+    check "$arguments --json" python3 -m json.tool <("$tool" $arguments --json)
+done
+check 'help of a verb' grep -q '^Usage: .* plan ' <("$tool" plan --help)
+
+"$tool" monitor >"$work/out/monitor" 2>&1 & monitor=$!
+watching() { grep -qs 0000 "/proc/$monitor/net/netlink" && [ "$(ls "/proc/$monitor/fd" | wc -l)" -gt 5 ]; }
+check 'monitor starts' eventually 10 watching
+# The first look must be over: a change that it saw would not be told.
+seen() { ip link set twin-a mtu $((1300 + RANDOM % 100)); grep -q ' + link twin-a ' "$work/out/monitor"; }
+check 'monitor tells of a link' eventually 10 seen
+ip addr add 10.66.0.1/24 dev twin-a
+ip link set twin-a up
+tells() { grep -q -- "$1" "$work/out/monitor"; }
+check 'monitor tells of an address' eventually 10 tells ' + address 10.66.0.1/24 dev twin-a'
+check 'monitor tells of a route' eventually 10 tells ' + route 10.66.0.0/24 dev twin-a table 254'
+ip link del twin-a
+check 'monitor tells of the end' eventually 10 tells ' - link twin-a '
+kill -TERM $monitor
+wait $monitor || true # by the signal
+
+"$tool" show near --watch >"$work/out/watch" 2>&1 & watch=$!
+pages() { [ "$(grep -c '^interface: near' "$work/out/watch")" -ge 3 ]; }
+check 'watch shows page after page' eventually 15 pages
+check 'watch tells rates' grep -q '^  rate: .*/s received, .*/s sent$' "$work/out/watch"
+kill -TERM $watch
+status=0
+wait $watch || status=$?
+check_equal 'watch ends well' "$status" 0
+script -qec "timeout -s INT 3 $tool show near --watch" /dev/null >"$work/out/watch" </dev/null || true # timeout's status
+check 'watch gives the terminal back' grep -q $'\e\[?25h\e\[?1049l' "$work/out/watch"
 
 finish

@@ -20,6 +20,25 @@ struct DeviceOperationEncodingTests {
         #expect(bytes.suffix(32).elementsEqual(expected))
     }
 
+    @Test func `a link-local endpoint carries its link`() throws {
+        let peer = PeerChange(
+            publicKey: try RandomStates.key(1),
+            endpoint: try #require(Endpoint("[fe80::7]:51820") as Endpoint?),
+            endpointScope: 0x0102
+        )
+        let bytes = try #require(DeviceOperation.encode([.setPeer(peer)], interface: "wg0").first)
+        #expect(bytes.suffix(4).elementsEqual([2, 1, 0, 0]))
+        #expect("\(peer)".hasSuffix(" endpoint [fe80::7%258]:51820"))
+    }
+
+    @Test func `removing all peers is a flag of the first message, before the new ones`() throws {
+        let peer = PeerChange(publicKey: try RandomStates.key(1))
+        let messages = DeviceOperation.encode([.removeAllPeers, .setPeer(peer)], interface: "wg0")
+        #expect(messages.count == 1)
+        let head: [UInt8] = [8, 0, 2, 0] + Array("wg0\0".utf8) + [8, 0, 5, 0, 1, 0, 0, 0]
+        #expect(messages[0].starts(with: head))
+    }
+
     @Test func `a whole message, byte by byte`() throws {
         let key = try #require(PublicKey(bytes: [UInt8](repeating: 0xab, count: 32)))
         let prefix = try #require(IPPrefix("10.0.0.0/8"))

@@ -1,7 +1,19 @@
 import MeshModel
 import NetlinkWire
 
-extension CommandFailure {
+/// A failure with one line for the user and the exit status that names it.
+///
+/// As CommandLineSupport's, which would bring ArgumentParser and with it half of this program's size and start-up.
+struct CommandFailure: Error, CustomStringConvertible {
+    var status: ExitStatus
+    /// One line: what is wrong, then what to do about it.
+    var description: String
+
+    init(_ status: ExitStatus, _ description: String) {
+        self.status = status
+        self.description = description
+    }
+
     /// The kernel's refusal, and what to do about it.
     init(_ error: NetlinkError, link: String) {
         if error.isNotPermitted {
