@@ -1,3 +1,4 @@
+import MeshModel
 import NetlinkWire
 
 @testable import Routing
