@@ -11,8 +11,8 @@ struct MNLSocket: ~Copyable, Sendable {
     /// - Parameters:
     ///   - bus: `NETLINK_ROUTE`, `NETLINK_GENERIC` or `NETLINK_NETFILTER`.
     ///   - namespace: the path of a network namespace; `nil`: that of the calling thread.
-    /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks the bus, `ENOENT` without the namespace, `EINVAL` if
-    ///   the path is none.
+    /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks the bus, `ENOENT` without the namespace,
+    ///   `EINVAL` if the path is none.
     init(bus: Int32, namespace: String?, operation: String) throws(NetlinkError) {
         var code: Int32 = 0
         guard let socket = CNetlink_open(bus, namespace, Self.receiveTimeoutSeconds, &code) else {
@@ -49,8 +49,8 @@ struct MNLSocket: ~Copyable, Sendable {
         }
     }
 
-    /// The kernel queues a reply before `send` returns, or continues a dump while we read; so this only ends a wait for a
-    /// reply that was lost.
+    /// The kernel queues a reply before `send` returns, or continues a dump while we read; so this only ends a wait for
+    /// a reply that was lost.
     private static let receiveTimeoutSeconds: Int32 = 10
     /// The kernel's largest ordinary dump datagram (`netlink_recvmsg`, net/netlink/af_netlink.c).
     private static let initialBufferBytes = 32 << 10

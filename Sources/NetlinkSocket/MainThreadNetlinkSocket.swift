@@ -9,8 +9,12 @@ public final class MainThreadNetlinkSocket: NetlinkTransport {
 
     /// Opens the sockets.
     ///
+    /// - Parameter withNetfilter: whether transactions will be asked for; opening that socket can make the kernel load a
+    ///   module.
     /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks netlink, `EMFILE` without a free descriptor.
-    public nonisolated init() throws(NetlinkError) { connection = try NetlinkConnection(namespace: nil) }
+    public nonisolated init(withNetfilter: Bool = false) throws(NetlinkError) {
+        connection = try NetlinkConnection(namespace: nil, withNetfilter: withNetfilter)
+    }
 
     public func execute(_ request: NetlinkRequest) throws(NetlinkError) -> [NetlinkMessage] {
         try connection.execute(request)

@@ -3,23 +3,24 @@ import NetlinkWire
 
 /// One socket each for routing messages, generic netlink and netfilter. Its calls block the thread they are made on.
 struct NetlinkConnection: ~Copyable, Sendable {
-    private let namespace: String?
     private var routing: MNLSocket
     private var generic: MNLSocket
-    /// Opened when it is first needed: a kernel may lack netfilter.
+    /// `nil`: not asked for, or the kernel has no netfilter, which is no failure until somebody wants it.
     private var netfilter: MNLSocket?
     private var sequence: UInt32 = 0
     /// Message types of families. They stay valid until the module is unloaded; see `exchange`.
     private var families: [String: UInt16] = [:]
 
+    /// - Parameter withNetfilter: opening that socket can make the kernel load a module.
     /// - Throws: as `NetlinkSocket.init`.
-    init(namespace: String?) throws(NetlinkError) {
-        // Both before either is stored: Swift cannot take apart a value that is half made.
+    init(namespace: String?, withNetfilter: Bool) throws(NetlinkError) {
+        // All before any is stored: Swift cannot take apart a value that is half made.
         let first = try MNLSocket(bus: NETLINK_ROUTE, namespace: namespace, operation: "open a routing netlink socket")
         let second = try MNLSocket(bus: NETLINK_GENERIC, namespace: namespace, operation: "open a generic netlink socket")
-        self.namespace = namespace
+        let third = withNetfilter ? try openNetfilter(namespace: namespace) : nil
         routing = first
         generic = second
+        netfilter = third
     }
 
     mutating func execute(_ request: NetlinkRequest) throws(NetlinkError) -> [NetlinkMessage] {
@@ -82,7 +83,8 @@ struct NetlinkConnection: ~Copyable, Sendable {
 
     /// An interrupted dump is rare; many in a row mean that somebody changes the objects without end.
     private static let dumpAttempts = 10
-    /// Refusals of that many messages fit the receive buffer of a socket (212,992 bytes by default, up to 1,280 for one).
+    /// Refusals of that many messages fit the receive buffer of a socket (212,992 bytes by default, up to 1,280 for
+    /// one).
     private static let batchMessages = 100
     /// Enough for a hundred routes or rules; larger messages go alone.
     private static let batchBytes = 32 << 10
@@ -187,18 +189,25 @@ extension NetlinkConnection {
         case NETLINK_ROUTE: return try body(&routing)
         case NETLINK_GENERIC: return try body(&generic)
         default:
-            var socket: MNLSocket
-            if let open = netfilter.take() {
-                socket = open
-            } else {
-                let operation = request.operation
-                socket = try MNLSocket(bus: NETLINK_NETFILTER, namespace: namespace, operation: operation)
+            guard var socket = netfilter.take() else {
+                throw NetlinkError(operation: request.operation, code: EPROTONOSUPPORT, detail: "no netfilter")
             }
-            // On an error the socket is closed, and with it what it may still be sent.
-            let value = try body(&socket)
+            // A value that cannot be copied has to be put back on both ways out.
+            let result = Result { () throws(NetlinkError) -> Value in try body(&socket) }
             netfilter = consume socket
-            return value
+            return try result.get()
         }
+    }
+}
+
+/// - Returns: `nil` if the kernel has no netfilter.
+private func openNetfilter(namespace: String?) throws(NetlinkError) -> MNLSocket? {
+    do throws(NetlinkError) {
+        let operation = "open a netfilter netlink socket"
+        return try MNLSocket(bus: NETLINK_NETFILTER, namespace: namespace, operation: operation)
+    } catch {
+        guard error.code == EPROTONOSUPPORT else { throw error }
+        return nil
     }
 }
 

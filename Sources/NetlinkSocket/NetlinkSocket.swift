@@ -19,7 +19,7 @@ public actor NetlinkSocket: NetlinkTransport {
     /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks netlink, `EMFILE` without a free descriptor, `ENOENT`
     ///   without that namespace, `EINVAL` if the path is none.
     public init(namespace: String? = nil) throws(NetlinkError) {
-        connection = try NetlinkConnection(namespace: namespace)
+        connection = try NetlinkConnection(namespace: namespace, withNetfilter: true)
     }
 
     public func execute(_ request: NetlinkRequest) throws(NetlinkError) -> [NetlinkMessage] {

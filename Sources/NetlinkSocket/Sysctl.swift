@@ -1,7 +1,8 @@
 import CNetlink
 public import NetlinkWire
 
-/// One network setting of the kernel: a file under `/proc/sys/net`. This file is the only one that reads and writes them.
+/// One network setting of the kernel: a file under `/proc/sys/net`. This file is the only one that reads and writes
+/// them.
 ///
 /// The files belong to the network namespace of the thread that opens them.
 public struct Sysctl: Hashable, Sendable, CustomStringConvertible {
@@ -42,8 +43,8 @@ public struct Sysctl: Hashable, Sendable, CustomStringConvertible {
 
     /// Writes a value, unless it is there already.
     ///
-    /// - Returns: what to note in a journal *before* the next change: the value until now; `nil`: it was there already, and
-    ///   is nobody's to restore.
+    /// - Returns: what to note in a journal *before* the next change: the value until now; `nil`: it was there already,
+    ///   and is nobody's to restore.
     /// - Throws: `NetlinkError`, `ENOENT` as `read`, `EINVAL` for a value the kernel does not take, `EPERM` or `EACCES`
     ///   without the privilege, `EROFS` where `/proc/sys` is read-only.
     public func write(_ value: String, namespace: String? = nil) throws(NetlinkError) -> String? {

@@ -4,8 +4,8 @@ public struct NetlinkTransaction: Hashable, Sendable {
     public var operation: String
     /// `NFNL_SUBSYS_*` of all changes.
     public var subsystem: UInt8
-    /// The state of the subsystem that the changes were planned for; if it is no longer that, nothing is changed and the
-    /// error is `ERESTART`. `nil`: whatever it is.
+    /// The state of the subsystem that the changes were planned for; if it is no longer that, nothing is changed and
+    /// the error is `ERESTART`. `nil`: whatever it is.
     public var generation: UInt32?
     /// In order; each with the target `.netfilter`.
     public var changes: [NetlinkRequest]

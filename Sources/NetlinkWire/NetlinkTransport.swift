@@ -44,7 +44,8 @@ public protocol NetlinkTransport: Sendable {
     /// - Throws: `NetlinkError` with the kernel's errno.
     func execute(_ request: NetlinkRequest) async throws(NetlinkError) -> [NetlinkMessage]
 
-    /// Performs changes in order, many of them per system call. A refused one does not keep the next from being performed.
+    /// Performs changes in order, many of them per system call. A refused one does not keep the next from being
+    /// performed.
     ///
     /// - Parameter batch: changes, no dumps.
     /// - Returns: what the kernel refused, by index in `batch`; empty: nothing.

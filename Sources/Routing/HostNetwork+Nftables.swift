@@ -67,7 +67,8 @@ extension HostNetwork {
     /// - Parameters:
     ///   - generation: what the changes were planned for; `nil`: whatever there is.
     ///   - operation: for errors that are about no single change.
-    /// - Throws: `NetlinkError` of the first change that the kernel refused; `isGenerationMismatch` if somebody was faster.
+    /// - Throws: `NetlinkError` of the first change that the kernel refused; `isGenerationMismatch` if somebody was
+    ///   faster.
     public func commit(
         _ changes: [NftablesChange],
         generation: UInt32? = nil,

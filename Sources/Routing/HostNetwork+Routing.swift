@@ -63,8 +63,8 @@ extension HostNetwork {
         )
     }
 
-    /// Applies `operations` in order, many per system call. What is to be removed and is already gone is no failure; another
-    /// failure does not keep the rest from being applied.
+    /// Applies `operations` in order, many per system call. What is to be removed and is already gone is no failure;
+    /// another failure does not keep the rest from being applied.
     ///
     /// - Throws: `NetlinkError` of the first operation that failed: `EPERM` without `CAP_NET_ADMIN`, `EEXIST` for what
     ///   somebody else holds. Read the host again.
@@ -73,7 +73,9 @@ extension HostNetwork {
         for (index, error) in refused.sorted(by: { $0.key < $1.key }) {
             // ENOENT: a rule, nexthop or neighbour that is not there.
             if operations[index].isRemoval, error.isAbsent || error.code == ENOENT { continue }
-            throw error
+            var named = error
+            named.operation = operations[index].description
+            throw named
         }
     }
 }

@@ -51,19 +51,56 @@ public struct HostNetwork<Transport: NetlinkTransport>: Sendable {
         try await links().filter { $0.kind == LinkMessage.wireGuardKind }.map(\.name)
     }
 
-    /// Applies `operations` in order. What is to be removed and is already gone is no failure.
+    /// Applies `operations` in order, routes many per system call. What is to be removed and is already gone is no failure.
     ///
-    /// - Throws: `NetlinkError`: `EPERM` without `CAP_NET_ADMIN`, `EOPNOTSUPP` if the kernel has no WireGuard, `EEXIST` for
-    ///   a route that somebody else holds, `EADDRINUSE` from `setUp` if WireGuard's port is taken. Some operations may have
-    ///   been applied by then: read the host again.
+    /// - Throws: `NetlinkError` of the first operation that failed: `EPERM` without `CAP_NET_ADMIN`, `EOPNOTSUPP` if the
+    ///   kernel has no WireGuard, `EEXIST` for a route that somebody else holds, `EADDRINUSE` from `setUp` if WireGuard's
+    ///   port is taken. Some operations may have been applied by then, routes after a refused one too: read the host
+    ///   again.
     public func apply(_ operations: [HostOperation]) async throws(NetlinkError) {
         var indices: [String: UInt32] = [:]
-        for operation in operations {
+        var rest = operations[...]
+        while let operation = rest.first {
+            let routes = rest.prefix(while: \.isRoute)
+            rest = rest.dropFirst(max(1, routes.count))
+            guard routes.isEmpty else {
+                try await apply(routes: routes, indices: &indices)
+                continue
+            }
             do throws(NetlinkError) {
                 try await apply(operation, indices: &indices)
             } catch {
                 guard operation.isRemoval, error.isAbsent else { throw error }
             }
+        }
+    }
+
+    private func apply(
+        routes: ArraySlice<HostOperation>,
+        indices: inout [String: UInt32]
+    ) async throws(NetlinkError) {
+        var requests: [(operation: HostOperation, request: NetlinkRequest)] = []
+        for operation in routes {
+            do throws(NetlinkError) {
+                if indices[operation.link] == nil { indices[operation.link] = try await index(of: operation) }
+            } catch {
+                guard operation.isRemoval, error.isAbsent else { throw error }
+                continue
+            }
+            guard let index = indices[operation.link] else { continue }
+            switch operation {
+            case .addRoute(_, let route):
+                let payload = RouteMessage.encode(route, linkIndex: index)
+                requests.append((operation, request(operation, RTM_NEWROUTE, [.create, .exclusive], payload)))
+            case .removeRoute(_, let route):
+                let payload = RouteMessage.encode(route, linkIndex: index)
+                requests.append((operation, request(operation, RTM_DELROUTE, [], payload)))
+            default: preconditionFailure("\(operation) is no route")
+            }
+        }
+        let refused = try await transport.execute(batch: requests.map(\.request))
+        for (index, error) in refused.sorted(by: { $0.key < $1.key }) {
+            guard requests[index].operation.isRemoval, error.isAbsent else { throw error }
         }
     }
 
@@ -97,11 +134,7 @@ public struct HostNetwork<Transport: NetlinkTransport>: Sendable {
             try await change(operation, type: RTM_NEWADDR, flags: [.create, .exclusive], payload: payload)
         case .removeAddress(_, let prefix):
             try await change(operation, type: RTM_DELADDR, payload: AddressMessage.removal(prefix, index: index))
-        case .addRoute(_, let route):
-            let payload = RouteMessage.encode(route, linkIndex: index)
-            try await change(operation, type: RTM_NEWROUTE, flags: [.create, .exclusive], payload: payload)
-        case .removeRoute(_, let route):
-            try await change(operation, type: RTM_DELROUTE, payload: RouteMessage.encode(route, linkIndex: index))
+        case .addRoute, .removeRoute: preconditionFailure("\(operation) goes in a batch")
         }
     }
 
@@ -118,14 +151,21 @@ public struct HostNetwork<Transport: NetlinkTransport>: Sendable {
         flags: NetlinkFlags = [],
         payload: [UInt8]
     ) async throws(NetlinkError) {
-        let target = NetlinkRequest.Target.routing(type: UInt16(type))
-        let request = NetlinkRequest(
+        _ = try await transport.execute(request(operation, type, flags, payload))
+    }
+
+    private func request(
+        _ operation: HostOperation,
+        _ type: Int,
+        _ flags: NetlinkFlags,
+        _ payload: [UInt8]
+    ) -> NetlinkRequest {
+        NetlinkRequest(
             operation: operation.description,
-            target: target,
+            target: .routing(type: UInt16(type)),
             flags: flags,
             payload: payload
         )
-        _ = try await transport.execute(request)
     }
 
     func dump<Object>(
@@ -162,6 +202,13 @@ public struct HostNetwork<Transport: NetlinkTransport>: Sendable {
 }
 
 extension HostOperation {
+    fileprivate var isRoute: Bool {
+        switch self {
+        case .addRoute, .removeRoute: true
+        case .createLink, .setAlias, .setMTU, .addAddress, .removeAddress, .setUp, .removeLink: false
+        }
+    }
+
     fileprivate var isRemoval: Bool {
         switch self {
         case .removeAddress, .removeRoute, .removeLink: true

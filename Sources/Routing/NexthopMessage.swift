@@ -27,7 +27,8 @@ enum NexthopMessage {
             var group: [UInt8] = []
             for member in members {
                 group.appendInteger(member.id)
-                group.append(UInt8(truncatingIfNeeded: min(max(member.weight, 1), 256) - 1))  // one less than the weight
+                // The kernel's number is one less than the weight.
+                group.append(UInt8(truncatingIfNeeded: min(max(member.weight, 1), 256) - 1))
                 group += [0, 0, 0]
             }
             message.append(Int(NHA_GROUP), bytes: group)

@@ -51,10 +51,21 @@ extension Attribute {
 enum NftablesUserData {
     /// `NFTNL_UDATA_TABLE_COMMENT` and its siblings for chains, rules, elements and named objects.
     static let comment: UInt8 = 0
+    /// `NFTNL_UDATA_SET_KEYBYTEORDER`.
+    static let keyByteOrder: UInt8 = 0
+    /// `NFTNL_UDATA_SET_DATABYTEORDER`.
+    static let valueByteOrder: UInt8 = 1
     /// `NFTNL_UDATA_SET_COMMENT`.
     static let setComment: UInt8 = 7
     /// `NFTNL_UDATA_COMMENT_MAXLEN`, without its NUL.
     static let commentLimitBytes = 127
+
+    /// A number in the byte order of this machine.
+    static func encode(_ type: UInt8, number: UInt32) -> [UInt8] {
+        var note: [UInt8] = [type, 4]
+        note.appendInteger(number)
+        return note
+    }
 
     /// A comment with its NUL; what does not fit is cut off at a character.
     static func encode(comment: String, type: UInt8 = comment) -> [UInt8] {
@@ -63,7 +74,8 @@ enum NftablesUserData {
         return [type, UInt8(text.utf8.count + 1)] + text.utf8 + [0]
     }
 
-    /// - Returns: `nil` if there is none, or it is no text. Notes of other programs are no error: they may use any format.
+    /// - Returns: `nil` if there is none, or it is no text. Notes of other programs are no error: they may use any
+    ///   format.
     static func decodeComment(_ bytes: ArraySlice<UInt8>, type: UInt8 = comment) -> String? {
         var rest = bytes
         while let noteType = rest.first, let length = rest.dropFirst().first, rest.count >= 2 + Int(length) {

@@ -1,7 +1,8 @@
 import CNetlink
 import NetlinkWire
 
-/// One change to the ruleset. What is to be added and is there already is no failure, save rules, which are added again.
+/// One change to the ruleset. What is to be added and is there already is no failure, save rules, which are added
+/// again.
 public enum NftablesChange: Hashable, Sendable {
     case addTable(NftablesTable)
     /// With everything in it. `ENOENT` if it is absent: add it before, in the same transaction, to be rid of it anyway.

@@ -200,7 +200,8 @@ public enum NftablesReject: Hashable, Sendable {
     case tcpReset
     /// By ICMP or ICMPv6 with their own code; in family inet the packet's family must be matched before.
     case icmp(code: UInt8)
-    /// By the one that fits the packet. 0: no route, 1: port, 2: host unreachable, 3: prohibited (`NFT_REJECT_ICMPX_*`).
+    /// By the one that fits the packet. 0: no route, 1: port, 2: host unreachable, 3: prohibited
+    /// (`NFT_REJECT_ICMPX_*`).
     case icmpx(code: UInt8)
 }
 

@@ -89,8 +89,8 @@ public struct NftablesField: Hashable, Sendable {
 extension [NftablesExpression] {
     public static func match(
         _ field: NftablesField,
-        _ comparison: NftablesComparison = .equal,
-        _ value: [UInt8]
+        _ value: [UInt8],
+        is comparison: NftablesComparison = .equal
     ) -> [NftablesExpression] {
         [field.load(), .compare(.word(0), comparison, value)]
     }
@@ -98,10 +98,10 @@ extension [NftablesExpression] {
     /// A number, such as a port or a mark.
     public static func match(
         _ field: NftablesField,
-        _ comparison: NftablesComparison = .equal,
-        _ number: some FixedWidthInteger
+        _ number: some FixedWidthInteger,
+        is comparison: NftablesComparison = .equal
     ) -> [NftablesExpression] {
-        match(field, comparison, field.type.bytes(number))
+        match(field, field.type.bytes(number), is: comparison)
     }
 
     /// Whether any of the bits is set, such as connection tracking states.

@@ -5,7 +5,7 @@ import CNetlink
 /// What has no text of its own stands between angle brackets, which nft(8) does not read.
 extension NftablesRule: CustomStringConvertible {
     public var description: String {
-        var printer = RulePrinter()
+        var printer = RulePrinter(family: chain.table.family)
         for expression in expressions { printer.read(expression) }
         let comment = comment.map { ["comment " + nftablesQuoted($0)] } ?? []
         return (printer.words + comment).joined(separator: " ")
@@ -14,8 +14,18 @@ extension NftablesRule: CustomStringConvertible {
 
 /// Follows what the registers hold from one expression to the next.
 private struct RulePrinter {
-    var words: [String] = []
+    private(set) var words: [String] = []
     private var registers: [Int: Term] = [:]
+    /// The packet's family, once the rule has matched it; partial addresses and ICMP types need it.
+    private var isV4: Bool?
+    /// The number of the transport protocol, likewise.
+    private var l4Protocol: UInt8?
+    /// The last statement was `word >= value`, which `word <= value` makes a range.
+    private var lowerBound: (word: Int, text: String)?
+
+    init(family: NftablesFamily) {
+        isV4 = family == .ip ? true : family == .ip6 ? false : nil
+    }
 
     /// What a register holds.
     private struct Term {
@@ -26,6 +36,10 @@ private struct RulePrinter {
         var mask: [UInt8]?
         /// A constant, not something of the packet.
         var value: [UInt8]?
+        /// Only this many bits of an address were read.
+        var prefixBits: Int?
+        /// It was looked at already, so that it is no part of a key that is put together later.
+        var isUsed = false
     }
 
     mutating func read(_ expression: NftablesExpression) {
@@ -34,8 +48,7 @@ private struct RulePrinter {
             return
         }
         switch expression {
-        case .payload(let payload, let register):
-            load(payloadText(payload), nil, lengthBytes: Int(payload.lengthBytes), into: register)
+        case .payload(let payload, let register): load(payload, into: register)
         case .meta(let key, let register): load("meta <key \(key)>", nil, lengthBytes: 4, into: register)
         case .ct(let key, let direction, let register):
             let side = direction.map { $0 == 0 ? "original " : "reply " } ?? ""
@@ -56,6 +69,7 @@ private struct RulePrinter {
             var term = take(from)
             // A second mask, or bits that are turned over, have no text in a match.
             let isPlain = term.mask == nil && term.value == nil && xor.allSatisfy { $0 == 0 }
+            term.isUsed = false
             if isPlain { term.mask = mask } else { term.text = "(\(term.text) & <mask> ^ <bits>)" }
             registers[into] = term
         case .byteorder(let source, let destination, _, _, _):
@@ -67,7 +81,7 @@ private struct RulePrinter {
 
     private mutating func readStatement(_ expression: NftablesExpression) {
         switch expression {
-        case .compare(let register, let comparison, let value): words.append(match(take(register), comparison, value))
+        case .compare(let register, let comparison, let value): compare(register, comparison, value)
         case .range(let register, let isNegated, let first, let last):
             let term = take(register)
             let range = "\(text(first, as: term))-\(text(last, as: term))"
@@ -116,6 +130,52 @@ private struct RulePrinter {
         }
     }
 
+    private mutating func compare(
+        _ register: NftablesRegister,
+        _ comparison: NftablesComparison,
+        _ value: [UInt8]
+    ) {
+        guard case .word(let word) = register else { return }
+        let term = take(register)
+        if comparison == .equal, term.mask == nil { note(term, value) }
+        if comparison == .lessOrEqual, let lower = lowerBound, lower.word == word {
+            words[words.count - 1] = "\(lower.text)-\(text(value, as: term))"
+            lowerBound = nil
+            return
+        }
+        words.append(match(term, comparison, value))
+        lowerBound = comparison == .greaterOrEqual ? (word, "\(term.text) \(text(value, as: term))") : nil
+    }
+
+    /// Remembers what a match says of the packet.
+    private mutating func note(_ term: Term, _ value: [UInt8]) {
+        switch term.type {
+        case .nfproto: isV4 = value == [UInt8(CNETLINK_AF_INET)]
+        case .inetProtocol: l4Protocol = value.first
+        default: break
+        }
+    }
+
+    /// A part of an address, or an ICMP type, means something only in a packet of known family or protocol.
+    private mutating func load(_ payload: NftablesPayload, into register: NftablesRegister) {
+        let length = Int(payload.lengthBytes)
+        let start = NftablesPayload(payload.base, offsetBytes: payload.offsetBytes, lengthBytes: isV4 == true ? 4 : 16)
+        let addresses: [NftablesField] =
+            isV4.map { $0 ? [.ipSource, .ipDestination] : [.ip6Source, .ip6Destination] } ?? []
+        if let field = addresses.first(where: { $0.load() == .payload(start, into: .word(0)) }),
+            length < start.lengthBytes
+        {
+            load(field.name, field.type, lengthBytes: length, into: register)
+            if case .word(let word) = register { registers[word]?.prefixBits = length * 8 }
+        } else if NftablesField.icmpType.load() == .payload(payload, into: .word(0)), l4Protocol == 1 {
+            load("icmp type", .icmpType, lengthBytes: 1, into: register)
+        } else if NftablesField.icmpType.load() == .payload(payload, into: .word(0)), l4Protocol == 58 {
+            load("icmpv6 type", .icmpv6Type, lengthBytes: 1, into: register)
+        } else {
+            load(payloadText(payload), nil, lengthBytes: length, into: register)
+        }
+    }
+
     private mutating func load(
         _ text: String,
         _ type: NftablesType?,
@@ -123,6 +183,8 @@ private struct RulePrinter {
         into register: NftablesRegister
     ) {
         guard case .word(let word) = register else { return }
+        // There are no more than 16 words, whatever a received length says.
+        for covered in word..<min(16, word + max(1, paddedToWord(lengthBytes) / 4)) { registers[covered] = nil }
         registers[word] = Term(text: text, type: type, lengthBytes: lengthBytes)
     }
 
@@ -139,16 +201,18 @@ private struct RulePrinter {
     }
 
     private mutating func take(_ word: Int) -> Term {
-        registers.removeValue(forKey: word) ?? Term(text: "<register \(word)>", lengthBytes: 4)
+        registers[word]?.isUsed = true
+        return registers[word] ?? Term(text: "<register \(word)>", lengthBytes: 4)
     }
 
     /// Everything loaded from `register` on without a gap: the parts of a key.
     private mutating func takeJoined(_ register: NftablesRegister) -> String {
         guard case .word(var word) = register else { return "<verdict>" }
         var texts: [String] = []
-        while let term = registers.removeValue(forKey: word) {
+        while let term = registers[word], texts.isEmpty || !term.isUsed {
+            registers[word]?.isUsed = true
             texts.append(term.mask.map { "\(term.text) & \(text($0, as: term))" } ?? term.text)
-            word += paddedToWord(term.lengthBytes) / 4
+            word += max(1, paddedToWord(term.lengthBytes) / 4)
         }
         return texts.isEmpty ? "<register \(word)>" : texts.joined(separator: " . ")
     }
@@ -163,6 +227,10 @@ private struct RulePrinter {
             case .greater: "> "
             case .greaterOrEqual: ">= "
             }
+        if let bits = term.prefixBits, let type = term.type, value.count <= type.lengthBytes {
+            let zeros = [UInt8](repeating: 0, count: type.lengthBytes - value.count)
+            return "\(term.text) \(sign)\(type.text(value + zeros))/\(bits)"
+        }
         guard let mask = term.mask else { return "\(term.text) \(sign)\(text(value, as: term))" }
         if let length = prefixLength(mask), term.type == .ipv4Address || term.type == .ipv6Address {
             return "\(term.text) \(sign)\(text(value, as: term))/\(length)"
@@ -193,7 +261,7 @@ private struct RulePrinter {
             if let last = nat.lastAddress { text += "-" + constant(take(last), as: type) }
             target = nat.isV4 || nat.port == nil ? text : "[\(text)]"
         }
-        if let port = nat.port, case .word(let word) = port, registers[word] != nil {
+        if let port = nat.port, case .word(let word) = port, registers[word]?.isUsed == false {
             target += ":" + constant(take(port), as: .inetService)
             if let last = nat.lastPort { target += "-" + constant(take(last), as: .inetService) }
         }
@@ -209,12 +277,12 @@ private func payloadText(_ payload: NftablesPayload) -> String {
         case .transport: "@th"
         case .inner: "@ih"
         }
-    return "\(base),\(payload.offsetBytes * 8),\(payload.lengthBytes * 8)"
+    return "\(base),\(UInt64(payload.offsetBytes) * 8),\(UInt64(payload.lengthBytes) * 8)"
 }
 
 private func optionText(_ type: UInt8, _ offsetBytes: UInt32, _ lengthBytes: UInt32) -> String {
     if type == 2, offsetBytes == 2, lengthBytes == 2 { return "tcp option maxseg size" }
-    return "tcp option @\(type),\(offsetBytes * 8),\(lengthBytes * 8)"
+    return "tcp option @\(type),\(UInt64(offsetBytes) * 8),\(UInt64(lengthBytes) * 8)"
 }
 
 private func fibText(_ result: NftablesFIBResult) -> (String, NftablesType) {

@@ -100,11 +100,18 @@ extension NftablesSet {
                 expression.nest(Int(NFTA_EXPR_DATA.rawValue)) { _ in }
             }
         }
-        if let comment {
-            let note = NftablesUserData.encode(comment: comment, type: NftablesUserData.setComment)
-            message.append(Int(NFTA_SET_USERDATA.rawValue), bytes: note)
-        }
+        message.append(Int(NFTA_SET_USERDATA.rawValue), bytes: userData)
         return message.bytes
+    }
+
+    /// nft(8) reads elements in the byte order that stands here.
+    private var userData: [UInt8] {
+        var notes = NftablesUserData.encode(NftablesUserData.keyByteOrder, number: key.byteOrder)
+        if case .data(let type) = value {
+            notes += NftablesUserData.encode(NftablesUserData.valueByteOrder, number: type.byteOrder)
+        }
+        guard let comment else { return notes }
+        return notes + NftablesUserData.encode(comment: comment, type: NftablesUserData.setComment)
     }
 
     /// Only a set of ranges over several parts is told the parts: the kernel picks a structure that knows them.
@@ -195,6 +202,12 @@ private func isCounter(_ attribute: Attribute, _ name: String) throws(DecodeErro
 }
 
 extension NftablesKeyType {
+    /// `enum byteorder`, include/datatype.h of nftables: 0: several parts, each with its own; 1: host; 2: big endian.
+    fileprivate var byteOrder: UInt32 {
+        guard let only = parts.first, parts.count == 1 else { return 0 }
+        return only.isHostOrder || only == .interfaceName ? 1 : 2
+    }
+
     /// The kernel does not report the parts' lengths; nft(8)'s number tells their types.
     fileprivate func withPartLengths() -> NftablesKeyType {
         let parts = parts

@@ -134,7 +134,8 @@ public struct NftablesKeyType: Hashable, Sendable, CustomStringConvertible {
     /// nft(8)'s number: six bits for each part, the first part highest.
     public var number: UInt32
     public var lengthBytes: Int
-    /// Lengths of the parts without their padding to 4 bytes, if there are several; the kernel wants them for intervals.
+    /// Lengths of the parts without their padding to 4 bytes, if there are several; the kernel wants them for
+    /// intervals.
     public var partLengthsBytes: [Int]
 
     init(number: UInt32, lengthBytes: Int, partLengthsBytes: [Int]) {

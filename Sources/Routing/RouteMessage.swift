@@ -109,7 +109,9 @@ enum RouteMessage {
         route.mtuBytes = fields.mtuBytes
         route.isMTULocked = fields.isMTULocked
         route.advertisedMSSBytes = fields.advertisedMSSBytes
-        route.target = fields.target(isOnLink: flags & UInt32(RTNH_F_ONLINK) != 0)
+        // IPv6 reports the loopback link for kinds that send nowhere.
+        let isDeadEnd = [.blackhole, .unreachable, .prohibit, .throw].contains(kind)
+        if !isDeadEnd { route.target = fields.target(isOnLink: flags & UInt32(RTNH_F_ONLINK) != 0) }
         return route
     }
 

@@ -63,8 +63,9 @@ extension RoutingOperation: CustomStringConvertible {
     }
 
     private func request(_ type: Int, _ flags: NetlinkFlags, _ payload: [UInt8]) -> NetlinkRequest {
+        // The text of each of 100,000 routes would cost more than sending them; `apply` gives it to what is refused.
         NetlinkRequest(
-            operation: description,
+            operation: "change routing",
             target: .routing(type: UInt16(type)),
             flags: flags,
             payload: payload,

@@ -39,7 +39,10 @@ public struct WireGuardDevice<Transport: NetlinkTransport>: Sendable {
         try checkName(operation)
         for attributes in DeviceOperation.encode(operations, interface: name) {
             let target = Self.target(command: WireGuardFamily.setDevice)
-            _ = try await transport.execute(NetlinkRequest(operation: operation, target: target, payload: attributes))
+            let names = WireGuardFamily.attributeNames
+            _ = try await transport.execute(
+                NetlinkRequest(operation: operation, target: target, payload: attributes, names: names)
+            )
         }
     }
 

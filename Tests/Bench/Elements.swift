@@ -25,6 +25,6 @@ func swapElements(path: String) async throws {
         }
         elements.append(NftablesElement(address.bytes))
     }
-    let network = HostNetwork(transport: try MainThreadNetlinkSocket())
+    let network = HostNetwork(transport: try MainThreadNetlinkSocket(withNetfilter: true))
     try await network.commit([.flushSet(set.name), .addElements(set, elements)])
 }

@@ -71,6 +71,7 @@ public actor FakeKernel: NetlinkTransport {
                 return []
             default: throw Refusal(EOPNOTSUPP)
             }
+        case .netfilter: throw Refusal(EOPNOTSUPP, "no netfilter here")
         case .routing(let type):
             switch Int(type) {
             case RTM_GETLINK: return dumpLinks()
