@@ -61,7 +61,9 @@ public enum Base64 {
 
     /// The first `characters` of the four that 24 bits make.
     private static func append(_ group: UInt32, characters: Int, to text: inout [UInt8]) {
-        for index in 0..<characters { text.append(character(UInt8(truncatingIfNeeded: group >> UInt32(18 - 6 * index)) & 63)) }
+        for index in 0..<characters {
+            text.append(character(UInt8(truncatingIfNeeded: group >> UInt32(18 - 6 * index)) & 63))
+        }
     }
 
     private static func character(_ value: UInt8) -> UInt8 {

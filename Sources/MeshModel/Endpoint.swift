@@ -14,7 +14,9 @@ public struct Endpoint: Hashable, Sendable, Comparable, CustomStringConvertible,
 
     /// As `init(_: String)`, of the text's bytes.
     public init?(text: [UInt8]) {
-        guard let colon = text.lastIndex(of: UInt8(ascii: ":")), (1...5).contains(text.count - colon - 1) else { return nil }
+        guard let colon = text.lastIndex(of: UInt8(ascii: ":")), (1...5).contains(text.count - colon - 1) else {
+            return nil
+        }
         var port = 0
         for character in text[(colon + 1)...] {
             guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(character) else { return nil }

@@ -116,7 +116,11 @@ private func parseV6(_ text: Span<UInt8>) -> IPAddress? {
         let back = count - (8 - position)
         let group: UInt16 =
             if position < gap ?? 8 { groups[position] } else if back >= gap ?? 8 { groups[back] } else { 0 }
-        if position < 4 { words.high = words.high << 16 | UInt64(group) } else { words.low = words.low << 16 | UInt64(group) }
+        if position < 4 {
+            words.high = words.high << 16 | UInt64(group)
+        } else {
+            words.low = words.low << 16 | UInt64(group)
+        }
     }
     return IPAddress(high: words.high, low: words.low, isV4: false)
 }

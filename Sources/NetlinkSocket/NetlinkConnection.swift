@@ -16,7 +16,11 @@ struct NetlinkConnection: ~Copyable, Sendable {
     init(namespace: String?, withNetfilter: Bool) throws(NetlinkError) {
         // All before any is stored: Swift cannot take apart a value that is half made.
         let first = try MNLSocket(bus: NETLINK_ROUTE, namespace: namespace, operation: "open a routing netlink socket")
-        let second = try MNLSocket(bus: NETLINK_GENERIC, namespace: namespace, operation: "open a generic netlink socket")
+        let second = try MNLSocket(
+            bus: NETLINK_GENERIC,
+            namespace: namespace,
+            operation: "open a generic netlink socket"
+        )
         let third = withNetfilter ? try openNetfilter(namespace: namespace) : nil
         routing = first
         generic = second
@@ -135,7 +139,9 @@ extension NetlinkConnection {
         return (bytes, first..<sequence + 1)
     }
 
-    private mutating func message(for request: NetlinkRequest, acknowledged: Bool) throws(NetlinkError) -> NetlinkMessage {
+    private mutating func message(for request: NetlinkRequest, acknowledged: Bool) throws(NetlinkError)
+        -> NetlinkMessage
+    {
         var payload = request.payload
         let type: UInt16
         switch request.target {

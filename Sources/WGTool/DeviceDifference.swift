@@ -63,7 +63,8 @@ extension PeerChange {
             case .set(let key): peer.presharedKey == key
             }
         let hasEndpoint = endpoint == nil || (endpoint == peer.endpoint && endpointScope == peer.endpointScope)
-        let hasKeepalive = (persistentKeepaliveSeconds ?? peer.persistentKeepaliveSeconds) == peer.persistentKeepaliveSeconds
+        let hasKeepalive =
+            (persistentKeepaliveSeconds ?? peer.persistentKeepaliveSeconds) == peer.persistentKeepaliveSeconds
         // Lists that are the same hold no prefix twice, since the kernel's does not.
         return hasPresharedKey && hasEndpoint && hasKeepalive && replaceAllowedIPs && removedAllowedIPs.isEmpty
             && addedAllowedIPs == peer.allowedIPs

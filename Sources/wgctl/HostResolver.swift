@@ -19,7 +19,8 @@ struct HostResolver: ConfigSurroundings {
         service: [UInt8],
         text: [UInt8]
     ) throws(ValueError) -> ScopedEndpoint {
-        var retries = try knownRetries ?? Self.retries()
+        var retries: Retries
+        if let knownRetries { retries = knownRetries } else { retries = try Self.retries() }
         knownRetries = retries
         // Numbers need no resolver, and large configurations have nothing else.
         if let endpoint = Endpoint(text: text) { return ScopedEndpoint(endpoint: endpoint) }

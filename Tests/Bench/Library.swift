@@ -20,7 +20,9 @@ func measureLibrary() throws {
     var text = ByteText()
     text.appendConfiguration(of: device) { _ in nil }
     let configurationText = text.bytes
-    let parse = try median { try milliseconds { _ = try ConfigParser.parse(configurationText, surroundings: NoHost()) } }
+    let parse = try median {
+        try milliseconds { _ = try ConfigParser.parse(configurationText, surroundings: NoHost()) }
+    }
     printFigure("parse-configuration", parse, unit: "ms")
 
     var change = try ConfigParser.parse(configurationText, surroundings: NoHost())
@@ -57,7 +59,9 @@ private func planTime(peers count: Int) -> Double {
 }
 
 private func plan(current: DeviceSnapshot, desired: DeviceConfiguration) -> [DeviceOperation] {
-    let ledger = Dictionary(uniqueKeysWithValues: current.peers.map { ($0.publicKey, $0.endpoint) }).compactMapValues(\.self)
+    let ledger = Dictionary(uniqueKeysWithValues: current.peers.map { ($0.publicKey, $0.endpoint) }).compactMapValues(
+        \.self
+    )
     return plan(current: current, desired: desired, endpointLedger: ledger)
 }
 
@@ -113,6 +117,7 @@ private func median<Failure: Error>(_ measure: () throws(Failure) -> Double) thr
 /// One line of scripts/bench; there is no other program to compare with.
 private func printFigure(_ name: String, _ value: Double, unit: String) {
     let thousandths = (value * 1000).rounded() / 1000
-    let line = #"{"name":"\#(name)","ours":\#(thousandths),"peer":null,"peer_name":null,"ratio":null,"unit":"\#(unit)"}"#
+    let line =
+        #"{"name":"\#(name)","ours":\#(thousandths),"peer":null,"peer_name":null,"ratio":null,"unit":"\#(unit)"}"#
     write(Array((line + "\n").utf8))
 }
