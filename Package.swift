@@ -100,6 +100,13 @@ let package = Package(
         ),
 
         // tests
+        .executableTarget(
+            name: "wgmesh-bench",
+            dependencies: [
+                "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", "WGTool",
+            ],
+            path: "Tests/Bench"
+        ),
         .target(
             name: "TestSupport",
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "WGKernel", "Routing"],

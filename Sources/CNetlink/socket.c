@@ -100,7 +100,8 @@ int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count) {
 ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count) {
     ssize_t size;
     do {
-        size = recv(mnl_socket_get_fd(mnl(socket)), buffer, count, MSG_PEEK | MSG_TRUNC);
+        /* Nothing is copied: only the size is asked for. */
+        size = recv(mnl_socket_get_fd(mnl(socket)), NULL, 0, MSG_PEEK | MSG_TRUNC);
     } while (size < 0 && errno == EINTR);
     return size < 0 ? -errno : size;
 }

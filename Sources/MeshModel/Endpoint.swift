@@ -10,16 +10,24 @@ public struct Endpoint: Hashable, Sendable, Comparable, CustomStringConvertible,
     }
 
     /// `a.b.c.d:port` or `[v6]:port`, as `wg` prints it.
-    public init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":") else { return nil }
-        let digits = text[text.index(after: colon)...]
-        guard (1...5).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            let port = UInt16(digits)
-        else { return nil }
+    public init?(_ text: String) { self.init(text: Array(text.utf8)) }
+
+    /// As `init(_: String)`, of the text's bytes.
+    public init?(text: [UInt8]) {
+        guard let colon = text.lastIndex(of: UInt8(ascii: ":")), (1...5).contains(text.count - colon - 1) else {
+            return nil
+        }
+        var port = 0
+        for character in text[(colon + 1)...] {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(character) else { return nil }
+            port = port * 10 + Int(character - UInt8(ascii: "0"))
+        }
         var host = text[..<colon]
-        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        let isBracketed = host.first == UInt8(ascii: "[") && host.last == UInt8(ascii: "]")
         if isBracketed { host = host.dropFirst().dropLast() }
-        guard let address = IPAddress(String(host)), address.isV4 != isBracketed else { return nil }
+        guard let port = UInt16(exactly: port), let address = IPAddress(text: host), address.isV4 != isBracketed else {
+            return nil
+        }
         self.init(address: address, port: port)
     }
 

@@ -3,20 +3,26 @@
 /// As a *network* (`allowedIPs`, routes) the host bits are zero: use `network`. As an *interface address* they are kept.
 public struct IPPrefix: Hashable, Sendable, Comparable, CustomStringConvertible, LosslessStringConvertible {
     public let address: IPAddress
+    private let lengthBits: UInt8
+
     /// 0 to 32, or 0 to 128.
-    public let length: Int
+    public var length: Int { Int(lengthBits) }
 
     /// - Returns: `nil` if `length` does not fit the address family.
     public init?(address: IPAddress, length: Int) {
         guard (0...address.bitWidth).contains(length) else { return nil }
-        self.address = address
-        self.length = length
+        self.init(address, length: length)
     }
 
     /// The prefix that holds only `address`: /32 or /128.
     public init(host address: IPAddress) {
+        self.init(address, length: address.bitWidth)
+    }
+
+    /// A length that fits.
+    private init(_ address: IPAddress, length: Int) {
         self.address = address
-        self.length = address.bitWidth
+        lengthBits = UInt8(length)
     }
 
     /// `a.b.c.d/len`, `v6/len`, or an address alone, which means /32 or /128, as `wg` reads it.
@@ -36,15 +42,7 @@ public struct IPPrefix: Hashable, Sendable, Comparable, CustomStringConvertible,
 
     /// The same prefix with its host bits cleared.
     public var network: IPPrefix {
-        var bytes = address.bytes
-        for index in bytes.indices {
-            let kept = min(max(length - index * 8, 0), 8)
-            bytes[index] &= UInt8(truncatingIfNeeded: 0xff00 >> kept)
-        }
-        guard let cleared = IPAddress(bytes: bytes), let prefix = IPPrefix(address: cleared, length: length) else {
-            preconditionFailure("clearing host bits changed the size of \(self)")
-        }
-        return prefix
+        IPPrefix(address.keeping(length: length), length: length)
     }
 
     public var isV4: Bool { address.isV4 }

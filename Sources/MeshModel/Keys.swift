@@ -1,13 +1,25 @@
 /// A Curve25519 public key: 32 bytes. It names a peer everywhere: in the kernel, on the wire and in the store.
 public struct PublicKey: Hashable, Sendable, Comparable, CustomStringConvertible {
+    @usableFromInline let storage: KeyBytes
+
     /// Exactly 32 bytes.
-    public let bytes: [UInt8]
+    public var bytes: [UInt8] { storage.array }
 
     /// - Returns: `nil` unless `bytes` holds exactly 32 elements.
+    @inlinable
     public init?(bytes: some Collection<UInt8>) {
-        guard bytes.count == keyLengthBytes else { return nil }
-        self.bytes = Array(bytes)
+        guard let storage = KeyBytes(bytes) else { return nil }
+        self.storage = storage
     }
+
+    /// - Returns: `nil` as of a string.
+    public init?(base64 text: [UInt8]) {
+        guard let bytes = Base64.decode(text) else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    /// Appends `bytes`, without an array of their own.
+    public func append(to bytes: inout [UInt8]) { storage.append(to: &bytes) }
 
     /// - Returns: `nil` unless `base64` is the canonical 44-character form that `wg` prints.
     public init?(base64: String) {
@@ -17,10 +29,12 @@ public struct PublicKey: Hashable, Sendable, Comparable, CustomStringConvertible
 
     /// Standard base64 with padding, 44 characters.
     public var base64: String { Base64.encode(bytes) }
+    /// Appends `base64`, without a string of its own.
+    public func append(base64To text: inout [UInt8]) { Base64.append(bytes, to: &text) }
     public var description: String { base64 }
 
     /// Order of the raw bytes. The roles of two peers follow the order of the *text*: see `isController(over:)`.
-    public static func < (a: Self, b: Self) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
+    public static func < (a: Self, b: Self) -> Bool { a.storage < b.storage }
 
     /// Whether this side controls ICE and starts the WireGuard handshake towards `remote`.
     ///
@@ -32,14 +46,26 @@ public struct PublicKey: Hashable, Sendable, Comparable, CustomStringConvertible
 
 /// A Curve25519 private key: 32 bytes. Prints as `(hidden)`; ask for `base64` to write it down.
 public struct PrivateKey: Hashable, Sendable, CustomStringConvertible, CustomReflectable {
+    @usableFromInline let storage: KeyBytes
+
     /// Exactly 32 bytes.
-    public let bytes: [UInt8]
+    public var bytes: [UInt8] { storage.array }
 
     /// - Returns: `nil` unless `bytes` holds exactly 32 elements.
+    @inlinable
     public init?(bytes: some Collection<UInt8>) {
-        guard bytes.count == keyLengthBytes else { return nil }
-        self.bytes = Array(bytes)
+        guard let storage = KeyBytes(bytes) else { return nil }
+        self.storage = storage
     }
+
+    /// - Returns: `nil` as of a string.
+    public init?(base64 text: [UInt8]) {
+        guard let bytes = Base64.decode(text) else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    /// Appends `bytes`, without an array of their own.
+    public func append(to bytes: inout [UInt8]) { storage.append(to: &bytes) }
 
     /// - Returns: `nil` unless `base64` is the canonical 44-character form that `wg genkey` prints.
     public init?(base64: String) {
@@ -49,20 +75,34 @@ public struct PrivateKey: Hashable, Sendable, CustomStringConvertible, CustomRef
 
     /// Standard base64 with padding, 44 characters. Secret: never for logs.
     public var base64: String { Base64.encode(bytes) }
+    /// Appends `base64`, without a string of its own.
+    public func append(base64To text: inout [UInt8]) { Base64.append(bytes, to: &text) }
     public var description: String { "(hidden)" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// A WireGuard preshared key: 32 bytes. Prints as `(hidden)`.
 public struct PresharedKey: Hashable, Sendable, CustomStringConvertible, CustomReflectable {
+    @usableFromInline let storage: KeyBytes
+
     /// Exactly 32 bytes.
-    public let bytes: [UInt8]
+    public var bytes: [UInt8] { storage.array }
 
     /// - Returns: `nil` unless `bytes` holds exactly 32 elements.
+    @inlinable
     public init?(bytes: some Collection<UInt8>) {
-        guard bytes.count == keyLengthBytes else { return nil }
-        self.bytes = Array(bytes)
+        guard let storage = KeyBytes(bytes) else { return nil }
+        self.storage = storage
     }
+
+    /// - Returns: `nil` as of a string.
+    public init?(base64 text: [UInt8]) {
+        guard let bytes = Base64.decode(text) else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    /// Appends `bytes`, without an array of their own.
+    public func append(to bytes: inout [UInt8]) { storage.append(to: &bytes) }
 
     /// - Returns: `nil` unless `base64` is the canonical 44-character form that `wg genpsk` prints.
     public init?(base64: String) {
@@ -72,9 +112,8 @@ public struct PresharedKey: Hashable, Sendable, CustomStringConvertible, CustomR
 
     /// Standard base64 with padding, 44 characters. Secret: never for logs.
     public var base64: String { Base64.encode(bytes) }
+    /// Appends `base64`, without a string of its own.
+    public func append(base64To text: inout [UInt8]) { Base64.append(bytes, to: &text) }
     public var description: String { "(hidden)" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
-
-/// `WG_KEY_LEN` of linux/wireguard.h.
-private let keyLengthBytes = 32

@@ -2,8 +2,9 @@ import CNetlink
 import NetlinkWire
 
 /// One socket of libmnl; closed when the value goes away.
-struct MNLSocket: ~Copyable {
-    private let socket: OpaquePointer
+struct MNLSocket: ~Copyable, Sendable {
+    // Safe: the value cannot be copied, and nobody else has the pointer.
+    private nonisolated(unsafe) let socket: OpaquePointer
     /// Grown to the largest datagram seen.
     private var buffer: [UInt8]
 

@@ -1,19 +1,14 @@
 import CNetlink
 public import NetlinkWire
 
-/// The only way to the kernel: one socket each for routing messages, generic netlink and netfilter.
+/// The way to the kernel for programs that do several things at once: one socket each for routing messages, generic
+/// netlink and netfilter.
 ///
 /// Requests run one after the other on a queue of their own, since they block. A task that is cancelled while it waits
 /// gets `ECANCELED` between two datagrams; a request that a cancelled task makes, to clean up, runs to its end.
 public actor NetlinkSocket: NetlinkTransport {
     private let executor = QueueExecutor(label: "netlink")
-    private var routing: MNLSocket
-    private var generic: MNLSocket
-    /// `nil`: the kernel has no netfilter, which is no failure until somebody asks for it.
-    private var netfilter: MNLSocket?
-    private var sequence: UInt32 = 0
-    /// Message types of families. They stay valid until the module is unloaded; see `execute`.
-    private var families: [String: UInt16] = [:]
+    private var connection: NetlinkConnection
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -21,255 +16,19 @@ public actor NetlinkSocket: NetlinkTransport {
     ///
     /// - Parameter namespace: the path of a network namespace, such as `/run/netns/blue`, which needs `CAP_SYS_ADMIN`;
     ///   `nil`: that of the calling thread.
-    /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks netlink, `EMFILE` without a free descriptor,
-    ///   `ENOENT` without that namespace, `EINVAL` if the path is none.
+    /// - Throws: `NetlinkError`, `EPROTONOSUPPORT` if the kernel lacks netlink, `EMFILE` without a free descriptor, `ENOENT`
+    ///   without that namespace, `EINVAL` if the path is none.
     public init(namespace: String? = nil) throws(NetlinkError) {
-        routing = try MNLSocket(
-            bus: NETLINK_ROUTE,
-            namespace: namespace,
-            operation: "open a routing netlink socket"
-        )
-        generic = try MNLSocket(
-            bus: NETLINK_GENERIC,
-            namespace: namespace,
-            operation: "open a generic netlink socket"
-        )
-        do throws(NetlinkError) {
-            let operation = "open a netfilter netlink socket"
-            netfilter = try MNLSocket(bus: NETLINK_NETFILTER, namespace: namespace, operation: operation)
-        } catch {
-            guard error.code == EPROTONOSUPPORT else { throw error }
-            netfilter = nil
-        }
+        connection = try NetlinkConnection(namespace: namespace, withNetfilter: true)
     }
 
     public func execute(_ request: NetlinkRequest) throws(NetlinkError) -> [NetlinkMessage] {
-        let isCleaningUp = Task.isCancelled
-        for attempt in 0..<Self.dumpAttempts {
-            // Only a dump that was interrupted comes here again.
-            if attempt > 0, !isCleaningUp { try Self.checkCancellation(request.operation) }
-            let reply = try exchange(request)
-            if !reply.isInterrupted { return reply.objects }
-        }
-        let detail = "the list changed during each of \(Self.dumpAttempts) dumps"
-        throw NetlinkError(operation: request.operation, code: EBUSY, detail: detail)
+        try connection.execute(request)
     }
 
     public func execute(batch: [NetlinkRequest]) throws(NetlinkError) -> [Int: NetlinkError] {
-        let isCleaningUp = Task.isCancelled
-        var refused: [Int: NetlinkError] = [:]
-        var start = 0
-        while start < batch.count {
-            if start > 0, !isCleaningUp { try Self.checkCancellation(batch[start].operation) }
-            let datagram = try fill(from: batch, at: start)
-            let operation = batch[start].operation
-            let outcomes = try withSocket(for: batch[start]) { socket throws(NetlinkError) in
-                try socket.send(datagram.bytes, operation: operation)
-                return try collect(datagram.sequences, from: &socket, operation: operation)
-            }
-            for (sequence, error) in outcomes.refused {
-                let index = start + Int(sequence - datagram.sequences.lowerBound)
-                refused[index] = error.renamed(batch[index].operation).located(in: batch[index])
-            }
-            start += datagram.sequences.count
-        }
-        return refused
+        try connection.execute(batch: batch)
     }
 
-    public func commit(_ transaction: NetlinkTransaction) throws(NetlinkError) {
-        guard let first = transaction.changes.first else { return }
-        let begin = startDatagram(messages: transaction.changes.count + 2)
-        var datagram: [UInt8] = []
-        let size = transaction.changes.reduce(0) { $0 + $1.payload.count + NetlinkMessage.headerBytes + 4 }
-        datagram.reserveCapacity(size + 64)
-        boundary(NFNL_MSG_BATCH_BEGIN, transaction).append(to: &datagram)
-        for (index, change) in transaction.changes.enumerated() {
-            let isLast = index == transaction.changes.count - 1
-            try message(for: change, acknowledged: isLast).append(to: &datagram)
-        }
-        let last = sequence
-        boundary(NFNL_MSG_BATCH_END, transaction).append(to: &datagram)
-        let operation = transaction.operation
-        let outcomes = try withSocket(for: first) { socket throws(NetlinkError) in
-            try socket.send(datagram, operation: operation)
-            return try collect(begin..<last + 1, from: &socket, operation: operation, endsWithFirst: true)
-        }
-        // The kernel reports every change it refused, in order; later ones are often a consequence of the first.
-        guard let (sequence, error) = outcomes.refused.min(by: { $0.key < $1.key }) else { return }
-        if sequence == begin { throw error.renamed(operation) }
-        let change = transaction.changes[Int(sequence - begin) - 1]
-        throw error.renamed(change.operation).located(in: change)
-    }
-
-    /// An interrupted dump is rare; many in a row mean that somebody changes the objects without end.
-    private static let dumpAttempts = 10
-    /// Refusals of that many messages fit the receive buffer of a socket (212,992 bytes by default, up to 1,280 for
-    /// one).
-    private static let batchMessages = 100
-    /// Enough for a hundred routes or rules; larger messages go alone.
-    private static let batchBytes = 32 << 10
-}
-
-extension NetlinkSocket {
-    private static func checkCancellation(_ operation: String) throws(NetlinkError) {
-        if Task.isCancelled { throw NetlinkError(operation: operation, code: ECANCELED) }
-    }
-
-    /// Sends one request and collects its reply.
-    private func exchange(_ request: NetlinkRequest) throws(NetlinkError) -> Outcomes {
-        let isDump = request.flags.contains(.dump)
-        _ = startDatagram(messages: 1)
-        // Without NLM_F_ACK a successful change would have no reply; a dump ends with NLMSG_DONE of its own.
-        let message = try message(for: request, acknowledged: !isDump)
-        let outcomes = try withSocket(for: request) { socket throws(NetlinkError) in
-            try socket.send(message.encode(), operation: request.operation)
-            let sequences = message.sequence..<message.sequence + 1
-            return try collect(sequences, from: &socket, operation: request.operation)
-        }
-        guard let error = outcomes.refused[message.sequence] else { return outcomes }
-        // The number of an unloaded module's family means nothing, or another family, after the next load.
-        if case .generic(let family, _, _) = request.target, error.code == ENOENT { families[family] = nil }
-        throw error.located(in: request)
-    }
-
-    /// As many requests for the same bus as one datagram takes, at least one. Only the last is acknowledged: the kernel
-    /// answers in order, and refusals always.
-    private func fill(
-        from batch: [NetlinkRequest],
-        at start: Int
-    ) throws(NetlinkError) -> (bytes: [UInt8], sequences: Range<UInt32>) {
-        var end = start + 1
-        var size = batch[start].payload.count
-        while end < batch.count, end - start < Self.batchMessages, batch[end].target.bus == batch[start].target.bus,
-            size + batch[end].payload.count <= Self.batchBytes
-        {
-            size += batch[end].payload.count
-            end += 1
-        }
-        let first = startDatagram(messages: end - start)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(size + (end - start) * 32)
-        for index in start..<end {
-            try message(for: batch[index], acknowledged: index == end - 1).append(to: &bytes)
-        }
-        return (bytes, first..<sequence + 1)
-    }
-
-    private func message(for request: NetlinkRequest, acknowledged: Bool) throws(NetlinkError) -> NetlinkMessage {
-        var payload = request.payload
-        let type: UInt16
-        switch request.target {
-        case .routing(let routingType): type = routingType
-        case .netfilter(let netfilterType): type = netfilterType
-        case .generic(let family, let command, let version):
-            type = try messageType(of: family, for: request.operation)
-            payload = GenericNetlinkHeader(command: command, version: version).encode() + payload
-        }
-        let flags = UInt16(NLM_F_REQUEST) | request.flags.rawValue | (acknowledged ? UInt16(NLM_F_ACK) : 0)
-        return NetlinkMessage(type: type, flags: flags, sequence: nextSequence(), payload: payload)
-    }
-
-    /// `NFNL_MSG_BATCH_BEGIN` or `NFNL_MSG_BATCH_END`: `struct nfgenmsg`, whose number is the subsystem.
-    private func boundary(_ type: Int32, _ transaction: NetlinkTransaction) -> NetlinkMessage {
-        var payload = AttributeEncoder(header: [UInt8(CNETLINK_AF_UNSPEC), 0, 0, transaction.subsystem])
-        if let generation = transaction.generation, type == NFNL_MSG_BATCH_BEGIN {
-            payload.append(Int(NFNL_BATCH_GENID.rawValue), integer: generation.bigEndian)
-        }
-        let flags = UInt16(NLM_F_REQUEST)
-        return NetlinkMessage(type: UInt16(type), flags: flags, sequence: nextSequence(), payload: payload.bytes)
-    }
-
-    /// The first number of a datagram; those of one datagram must follow each other without a wrap.
-    private func startDatagram(messages count: Int) -> UInt32 {
-        if Int(sequence) + count >= Int(UInt32.max) { sequence = 0 }
-        return sequence + 1
-    }
-
-    private func nextSequence() -> UInt32 {
-        sequence += 1
-        return sequence
-    }
-
-    private func messageType(of family: String, for operation: String) throws(NetlinkError) -> UInt16 {
-        if let known = families[family] { return known }
-        let result = CNetlink_resolveFamily(family)
-        guard result > 0, let type = UInt16(exactly: result) else {
-            let missing = result == -ENOENT ? "no generic netlink family \(family)" : nil
-            throw NetlinkError(operation: operation, code: result < 0 ? -result : EPROTO, detail: missing)
-        }
-        families[family] = type
-        return type
-    }
-
-    private func withSocket<Value>(
-        for request: NetlinkRequest,
-        _ body: (inout MNLSocket) throws(NetlinkError) -> Value
-    ) throws(NetlinkError) -> Value {
-        switch request.target.bus {
-        case NETLINK_ROUTE: return try body(&routing)
-        case NETLINK_GENERIC: return try body(&generic)
-        default:
-            guard var socket = netfilter.take() else {
-                throw NetlinkError(operation: request.operation, code: EPROTONOSUPPORT, detail: "no netfilter")
-            }
-            // A value that cannot be copied has to be put back on both ways out.
-            let result = Result { () throws(NetlinkError) -> Value in try body(&socket) }
-            netfilter = consume socket
-            return try result.get()
-        }
-    }
-}
-
-/// What the kernel answered to the requests of one datagram.
-private struct Outcomes {
-    var objects: [NetlinkMessage] = []
-    var refused: [UInt32: NetlinkError] = [:]
-    var isInterrupted = false
-}
-
-/// Reads until the last request of `sequences` is answered.
-///
-/// - Parameter endsWithFirst: a refusal of the first one is the last answer: that of a transaction's begin.
-private func collect(
-    _ sequences: Range<UInt32>,
-    from socket: inout MNLSocket,
-    operation: String,
-    endsWithFirst: Bool = false
-) throws(NetlinkError) -> Outcomes {
-    var outcomes = Outcomes()
-    while true {
-        // Other numbers belong to a request that ended with an error or a timeout.
-        for message in try socket.receive(operation: operation) where sequences.contains(message.sequence) {
-            outcomes.isInterrupted = outcomes.isInterrupted || message.isDumpInterrupted
-            guard message.isDone || message.isError else {
-                outcomes.objects.append(message)
-                continue
-            }
-            do throws(DecodeError) {
-                outcomes.refused[message.sequence] = try message.failure(of: operation)
-            } catch {
-                throw NetlinkError(operation: operation, malformed: error)
-            }
-            if message.sequence == sequences.upperBound - 1 { return outcomes }
-            if endsWithFirst, message.sequence == sequences.lowerBound { return outcomes }
-        }
-    }
-}
-
-extension NetlinkRequest.Target {
-    fileprivate var bus: Int32 {
-        switch self {
-        case .routing: NETLINK_ROUTE
-        case .generic: NETLINK_GENERIC
-        case .netfilter: NETLINK_NETFILTER
-        }
-    }
-}
-
-extension NetlinkError {
-    fileprivate func renamed(_ operation: String) -> NetlinkError {
-        var error = self
-        error.operation = operation
-        return error
-    }
+    public func commit(_ transaction: NetlinkTransaction) throws(NetlinkError) { try connection.commit(transaction) }
 }

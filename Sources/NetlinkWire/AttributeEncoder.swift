@@ -21,17 +21,19 @@ public struct AttributeEncoder: Sendable {
     }
 
     /// In host byte order.
-    public mutating func append(_ type: Int, integer value: some FixedWidthInteger) {
-        appendHeader(type, payloadBytes: value.bitWidth / 8)
+    public mutating func append<Integer: FixedWidthInteger>(_ type: Int, integer value: Integer) {
+        appendHeader(type, payloadBytes: MemoryLayout<Integer>.size)
         bytes.appendInteger(value)
         pad()
     }
 
-    private mutating func appendHeader(_ type: Int, payloadBytes: Int) {
-        let length = Self.headerBytes + payloadBytes
-        precondition(length <= Int(UInt16.max), "attribute \(type) of \(payloadBytes) bytes")
-        bytes.appendInteger(UInt16(length))
-        bytes.appendInteger(UInt16(type))
+    /// For payloads that need no array of their own: `body` appends exactly `count` bytes.
+    public mutating func append(_ type: Int, count: Int, _ body: (inout [UInt8]) -> Void) {
+        appendHeader(type, payloadBytes: count)
+        let end = bytes.count + count
+        body(&bytes)
+        precondition(bytes.count == end, "attribute \(type) has \(bytes.count - end) bytes more than announced")
+        pad()
     }
 
     /// With the NUL that the kernel wants (`NLA_NUL_STRING`).
@@ -58,9 +60,18 @@ public struct AttributeEncoder: Sendable {
     public mutating func close(_ start: Int) {
         let length = bytes.count - start
         precondition(length <= Int(UInt16.max), "nested attribute of \(length) bytes")
-        var header: [UInt8] = []
-        header.appendInteger(UInt16(length))
-        bytes.replaceSubrange(start..<start + 2, with: header)
+        // In the byte order of this machine, as `appendInteger` writes it.
+        withUnsafeBytes(of: UInt16(length)) { header in
+            bytes[start] = header[0]
+            bytes[start + 1] = header[1]
+        }
+    }
+
+    private mutating func appendHeader(_ type: Int, payloadBytes: Int) {
+        let length = Self.headerBytes + payloadBytes
+        precondition(length <= Int(UInt16.max), "attribute \(type) of \(payloadBytes) bytes")
+        bytes.appendInteger(UInt16(length))
+        bytes.appendInteger(UInt16(type))
     }
 
     private mutating func pad() {

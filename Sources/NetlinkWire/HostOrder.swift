@@ -1,13 +1,15 @@
 /// Integers in the byte order of this machine, as netlink carries them; big endian where a caller says so.
 extension [UInt8] {
-    @inlinable public mutating func appendInteger(_ value: some FixedWidthInteger) {
+    @inlinable
+    public mutating func appendInteger(_ value: some FixedWidthInteger) {
         Swift.withUnsafeBytes(of: value) { append(contentsOf: $0) }
     }
 }
 
 extension ArraySlice<UInt8> {
     /// - Returns: `nil` if the slice ends before the integer does.
-    @inlinable public func integer<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: T.Type) -> T? {
+    @inlinable
+    public func integer<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: T.Type) -> T? {
         guard offset >= 0, offset <= count - MemoryLayout<T>.size else { return nil }
         return withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: T.self) }
     }

@@ -79,25 +79,29 @@ private struct DeviceMessages {
     private mutating func append(_ change: PeerChange, flags: UInt32) {
         var peer = encodeHead(of: change, flags: flags)
         // Removals first: an allowed IP in both lists ends up present.
-        let items =
-            change.removedAllowedIPs.map { encodeAllowedIP($0, isRemoval: true) }
-            + change.addedAllowedIPs.map { encodeAllowedIP($0, isRemoval: false) }
+        let removals = change.removedAllowedIPs.count
+        let count = removals + change.addedAllowedIPs.count
         var next = 0
+        func item(_ index: Int) -> AllowedIPItem {
+            index < removals
+                ? AllowedIPItem(prefix: change.removedAllowedIPs[index], isRemoval: true)
+                : AllowedIPItem(prefix: change.addedAllowedIPs[index - removals], isRemoval: false)
+        }
         while true {
-            let least = peer.count + (next < items.count ? AttributeEncoder.headerBytes + items[next].count : 0)
+            let least = peer.count + (next < count ? AttributeEncoder.headerBytes + item(next).sizeBytes : 0)
             beginPeer(leastBytes: least)
             let start = encoder.open(0)
             encoder.append(encoded: peer)
-            if next < items.count {
+            if next < count {
                 let list = encoder.open(WireGuardFamily.Peer.allowedIPs)
-                while next < items.count, encoder.bytes.count + items[next].count <= budgetBytes {
-                    encoder.append(encoded: items[next])
+                while next < count, encoder.bytes.count + item(next).sizeBytes <= budgetBytes {
+                    item(next).append(to: &encoder)
                     next += 1
                 }
                 encoder.close(list)
             }
             encoder.close(start)
-            if next == items.count { return }
+            if next == count { return }
             let continuation = PeerChange(publicKey: change.publicKey)
             peer = encodeHead(of: continuation, flags: WireGuardFamily.PeerFlag.updateOnly)
         }
@@ -144,14 +148,22 @@ private func encodeHead(of change: PeerChange, flags: UInt32) -> [UInt8] {
 }
 
 /// One element of `WGPEER_A_ALLOWEDIPS`.
-private func encodeAllowedIP(_ prefix: IPPrefix, isRemoval: Bool) -> [UInt8] {
-    var element = AttributeEncoder()
-    element.nest(0) { item in
+private struct AllowedIPItem {
+    var prefix: IPPrefix
+    var isRemoval: Bool
+
+    /// Its own header, then family, address, length and flags, each with header and padding.
+    var sizeBytes: Int { 4 + 8 + 4 + addressBytes + 8 + (isRemoval ? 8 : 0) }
+
+    func append(to encoder: inout AttributeEncoder) {
+        let start = encoder.open(0)
         let family = prefix.isV4 ? WireGuardFamily.familyV4 : WireGuardFamily.familyV6
-        item.append(WireGuardFamily.AllowedIP.family, integer: family)
-        item.append(WireGuardFamily.AllowedIP.address, bytes: prefix.address.bytes)
-        item.append(WireGuardFamily.AllowedIP.length, integer: UInt8(prefix.length))
-        if isRemoval { item.append(WireGuardFamily.AllowedIP.flags, integer: WireGuardFamily.AllowedIP.removeMe) }
+        encoder.append(WireGuardFamily.AllowedIP.family, integer: family)
+        encoder.append(WireGuardFamily.AllowedIP.address, count: addressBytes) { prefix.address.append(to: &$0) }
+        encoder.append(WireGuardFamily.AllowedIP.length, integer: UInt8(prefix.length))
+        if isRemoval { encoder.append(WireGuardFamily.AllowedIP.flags, integer: WireGuardFamily.AllowedIP.removeMe) }
+        encoder.close(start)
     }
-    return element.bytes
+
+    private var addressBytes: Int { prefix.address.bitWidth / 8 }
 }

@@ -10,6 +10,10 @@ package struct ByteText: Hashable, Sendable {
     package mutating func append(bytes more: some Sequence<UInt8>) { bytes.append(contentsOf: more) }
     package mutating func append(_ number: some BinaryInteger) { bytes.append(contentsOf: String(number).utf8) }
 
+    /// In base64.
+    package mutating func append(_ key: PublicKey) { key.append(base64To: &bytes) }
+    package mutating func append(_ key: PresharedKey) { key.append(base64To: &bytes) }
+
     package mutating func append(_ prefix: IPPrefix) {
         append(prefix.address)
         bytes.append(UInt8(ascii: "/"))
@@ -19,19 +23,23 @@ package struct ByteText: Hashable, Sendable {
     /// As `inet_ntop` of glibc writes it: that differs from RFC 5952 (`IPAddress.description`) in addresses whose first
     /// 96 bits are zero, such as `::1.2.3.4`.
     package mutating func append(_ address: IPAddress) {
-        let isV4Compatible =
-            !address.isV4 && address.bytes.prefix(12).allSatisfy { $0 == 0 }
-            && (address.bytes[12] != 0 || address.bytes[13] != 0)
-        guard address.isV4 || isV4Compatible else { return append(address.description) }
-        if isV4Compatible { append("::") }
-        for (index, byte) in address.bytes.suffix(4).enumerated() {
-            if index > 0 { bytes.append(UInt8(ascii: ".")) }
-            append(byte)
-        }
+        guard let quad = address.compatibleV4 else { return address.append(textTo: &bytes) }
+        append("::")
+        quad.append(textTo: &bytes)
     }
 
     /// Only for bytes that are text.
     package var string: String { String(decoding: bytes, as: UTF8.self) }
+}
+
+extension IPAddress {
+    /// The v4 address at the end of 96 zero bits, if that is not below 0.1.0.0: what glibc writes as a quad.
+    fileprivate var compatibleV4: IPAddress? {
+        if isV4 { return nil }
+        let bytes = bytes
+        guard bytes[12] != 0 || bytes[13] != 0, bytes.prefix(12).allSatisfy({ $0 == 0 }) else { return nil }
+        return IPAddress(bytes: bytes.suffix(4))
+    }
 }
 
 extension Sequence<UInt8> {

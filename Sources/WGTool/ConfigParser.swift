@@ -49,12 +49,15 @@ package struct ConfigParser<Surroundings: ConfigSurroundings> {
         skipsQuickKeys: Bool = false
     ) throws(ConfigError) -> DeviceChange {
         var parser = ConfigParser(surroundings: surroundings, skipsQuickKeys: skipsQuickKeys)
+        var rest = Array(text)[...]
         var number = 0
-        for line in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+        while true {
+            let end = rest.firstIndex(of: UInt8(ascii: "\n"))
             number += 1
-            try parser.read(ConfigLine(line, number: number))
+            try parser.read(ConfigLine(rest[..<(end ?? rest.endIndex)], number: number))
+            guard let end else { return try parser.finish() }
+            rest = rest[(end + 1)...]
         }
-        return try parser.finish()
     }
 
     private mutating func read(_ line: ConfigLine) throws(ConfigError) {
@@ -151,16 +154,15 @@ private struct PeerDraft {
 private struct ConfigLine {
     let number: Int
     private(set) var text: [UInt8] = []
-    /// Of each byte of `text`, from 0.
-    private var offsets: [Int] = []
+    private let original: ArraySlice<UInt8>
 
-    init(_ line: some Sequence<UInt8>, number: Int) {
+    init(_ line: ArraySlice<UInt8>, number: Int) {
         self.number = number
-        for (offset, byte) in line.enumerated() {
+        original = line
+        text.reserveCapacity(line.count)
+        for byte in line {
             if byte == UInt8(ascii: "#") || byte == 0 { break }
-            if isWhitespace(byte) { continue }
-            text.append(byte)
-            offsets.append(offset)
+            if !isWhitespace(byte) { text.append(byte) }
         }
     }
 
@@ -174,8 +176,10 @@ private struct ConfigLine {
 
     /// - Parameter index: of a byte of `text`; its end is the column after the last byte.
     func column(of index: Int) -> Int {
-        if index < offsets.count { return offsets[index] + 1 }
-        return (offsets.last ?? -1) + 2
+        // Only errors ask, once: looking again is cheaper than remembering the place of every byte.
+        let kept = original.indices.lazy.filter { !isWhitespace(original[$0]) }.prefix(text.count)
+        let place = kept.dropFirst(index).first ?? (kept.last ?? original.startIndex - 1) + 1
+        return place - original.startIndex + 1
     }
 
     var unrecognized: ConfigError { error(ValueError("Line unrecognized", text), valueStart: 0) }

@@ -50,8 +50,7 @@ package struct ValueError: Error, Hashable, Sendable {
 enum ConfigValue {
     /// 44 characters of base64.
     static func key(_ text: [UInt8]) throws(ValueError) -> [UInt8] {
-        let string = String(decoding: text, as: UTF8.self)
-        guard text.count == keyCharacters, let bytes = Base64.decode(string), bytes.count == keyBytes else {
+        guard text.count == keyCharacters, let bytes = Base64.decode(text), bytes.count == keyBytes else {
             throw ValueError("Key is not the correct length or format", text)
         }
         return bytes
@@ -178,7 +177,7 @@ enum ConfigValue {
     ) throws(ValueError) -> IPPrefix {
         let slash = text.firstIndex(of: UInt8(ascii: "/"))
         let host = text[..<(slash ?? text.endIndex)]
-        guard let address = IPAddress(String(decoding: host, as: UTF8.self)) else {
+        guard let address = IPAddress(text: host) else {
             let isSigned = item.count != text.count
             throw ValueError("Unable to parse IP address", isSigned && host.isEmpty ? item : host, offset: offset)
         }

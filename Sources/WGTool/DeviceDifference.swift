@@ -9,11 +9,66 @@ package func syncPlan(current: DeviceSnapshot, configuration: DeviceChange) -> [
     var whole = configuration
     whole.resetUnnamed()
     whole.replacesPeers = false
-    let named = Set(whole.peers.map(\.change.publicKey))
+    let (current, rest) = withoutSettledPeers(current, whole)
+    let named = Set(rest.peers.map(\.change.publicKey))
     var model = DeviceModel(current)
     for peer in current.peers where !named.contains(peer.publicKey) { model.apply(.removePeer(peer.publicKey)) }
-    for operation in whole.operations { model.apply(operation) }
+    for operation in rest.operations { model.apply(operation) }
     return difference(from: current, to: model.snapshot)
+}
+
+/// A device and its configuration without the peers that are as they shall be, of which a large device has many; what is
+/// left gives the same changes.
+private func withoutSettledPeers(
+    _ current: DeviceSnapshot,
+    _ configuration: DeviceChange
+) -> (DeviceSnapshot, DeviceChange) {
+    let places = Dictionary(zip(current.peers.map(\.publicKey), 0...), uniquingKeysWith: { first, _ in first })
+    var isSettled = [Bool](repeating: false, count: current.peers.count)
+    var isNamed = isSettled
+    var rest = configuration
+    rest.peers = []
+    for request in configuration.peers {
+        guard let place = places[request.change.publicKey] else {
+            rest.peers.append(request)
+            continue
+        }
+        // A key that comes twice: the second section speaks about what the first one made.
+        if isNamed[place] { return (current, configuration) }
+        isNamed[place] = true
+        isSettled[place] = !request.isRemoval && request.change.isFulfilled(by: current.peers[place])
+        if !isSettled[place] { rest.peers.append(request) }
+    }
+    // A prefix that moves from a settled peer to another concerns both.
+    let claims = Set(rest.peers.flatMap { $0.change.addedAllowedIPs })
+    var device = current
+    device.peers = []
+    for (place, peer) in current.peers.enumerated() {
+        if !isSettled[place] {
+            device.peers.append(peer)
+        } else if !claims.isEmpty, peer.allowedIPs.contains(where: claims.contains) {
+            return (current, configuration)
+        }
+    }
+    return (device, rest)
+}
+
+extension PeerChange {
+    /// Whether a peer would be the same after the change.
+    fileprivate func isFulfilled(by peer: PeerSnapshot) -> Bool {
+        let hasPresharedKey =
+            switch presharedKey {
+            case nil: true
+            case .clear: peer.presharedKey == nil
+            case .set(let key): peer.presharedKey == key
+            }
+        let hasEndpoint = endpoint == nil || (endpoint == peer.endpoint && endpointScope == peer.endpointScope)
+        let hasKeepalive =
+            (persistentKeepaliveSeconds ?? peer.persistentKeepaliveSeconds) == peer.persistentKeepaliveSeconds
+        // Lists that are the same hold no prefix twice, since the kernel's does not.
+        return hasPresharedKey && hasEndpoint && hasKeepalive && replaceAllowedIPs && removedAllowedIPs.isEmpty
+            && addedAllowedIPs == peer.allowedIPs
+    }
 }
 
 /// Lists the changes that turn one device into another; empty for equals. Endpoints count, handshakes and counters do not.

@@ -62,7 +62,7 @@ extension ByteText {
 
     private mutating func appendLine(_ name: String, _ peer: PeerSnapshot, _ value: (inout ByteText) -> Void) {
         append(name)
-        append(peer.publicKey.base64)
+        append(peer.publicKey)
         append("\t")
         value(&self)
         append("\n")
@@ -73,9 +73,9 @@ extension ByteText {
         append("\(device.listenPort)\t\(fwmarkText(device.fwmark))\n")
         for peer in device.peers {
             append(name)
-            append(peer.publicKey.base64)
+            append(peer.publicKey)
             append("\t")
-            append(peer.presharedKey?.base64 ?? none)
+            if let key = peer.presharedKey { append(key) } else { append(none) }
             append("\t")
             appendEndpoint(of: peer, linkNames)
             append("\t")

@@ -52,7 +52,7 @@ func takeDown(_ invocation: Invocation) async -> Int32 {
 private func removeDirectly(_ link: String, instance: String?) async throws(CommandFailure) -> String {
     let conflict: String
     do throws(NetlinkError) {
-        let host = HostNetwork(transport: try NetlinkSocket())
+        let host = HostNetwork(transport: try MainThreadNetlinkSocket())
         let current = try await host.snapshot(linkName: link)
         let removal = plan(current: current, desired: nil, alias: linkAlias(instance: instance))
         guard let first = removal.conflicts.first else {

@@ -9,6 +9,9 @@ struct HostResolver: ConfigSurroundings {
         case endless
     }
 
+    /// Asked of the environment once: a configuration has many endpoints.
+    private var knownRetries: Retries?
+
     mutating func warn(_ line: ByteText) { complain(line) }
 
     mutating func resolve(
@@ -16,9 +19,11 @@ struct HostResolver: ConfigSurroundings {
         service: [UInt8],
         text: [UInt8]
     ) throws(ValueError) -> ScopedEndpoint {
-        var retries = try Self.retries()
+        var retries: Retries
+        if let knownRetries { retries = knownRetries } else { retries = try Self.retries() }
+        knownRetries = retries
         // Numbers need no resolver, and large configurations have nothing else.
-        if let endpoint = Endpoint(String(decoding: text, as: UTF8.self)) { return ScopedEndpoint(endpoint: endpoint) }
+        if let endpoint = Endpoint(text: text) { return ScopedEndpoint(endpoint: endpoint) }
         var delaySeconds = 1.0
         while true {
             let (code, found) = lookUp(host: host, service: service)

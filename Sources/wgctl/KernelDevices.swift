@@ -7,10 +7,10 @@ import WGTool
 
 /// The WireGuard interfaces of this network namespace.
 struct KernelDevices {
-    private let transport: NetlinkSocket
+    private let transport: MainThreadNetlinkSocket
 
     /// - Throws: `NetlinkError` if the kernel has no netlink.
-    init() throws(NetlinkError) { transport = try NetlinkSocket() }
+    init() throws(NetlinkError) { transport = try MainThreadNetlinkSocket() }
 
     /// In the kernel's order.
     func names() async throws(NetlinkError) -> [String] {

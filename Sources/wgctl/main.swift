@@ -1,3 +1,6 @@
+import Dispatch
 import Glibc
 
-exit(await runVerb(CommandLine.arguments))
+// Begun at once on this thread, a verb that never waits for another ends here too; `await` would first make a thread.
+Task.immediate { exit(await runVerb(CommandLine.arguments)) }
+dispatchMain()

@@ -63,7 +63,7 @@ enum ImportRules {
             own: [
                 "CSodium", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "WGKernel", "WGTool",
             ],
-            foreign: ["Glibc"]
+            foreign: ["Dispatch", "Glibc"]
         ),
     ]
 

@@ -1,0 +1,30 @@
+import MeshModel
+import NetlinkSocket
+import NetlinkWire
+import Routing
+
+/// IPv4 addresses, one per line.
+func printAddresses(count: Int, offset: Int) {
+    var text: [UInt8] = []
+    for index in offset..<offset + count {
+        text += "10.\(index >> 16 & 0xff).\(index >> 8 & 0xff).\(index & 0xff)\n".utf8
+    }
+    write(text)
+}
+
+/// Makes the addresses of a file all that `set inet bench addresses` holds, in one transaction.
+func swapElements(path: String) async throws {
+    let set = NftablesSet(
+        NftablesName(NftablesTableName(.inet, "bench"), "addresses"),
+        key: NftablesKeyType(.ipv4Address)
+    )
+    var elements: [NftablesElement] = []
+    for line in try read(path).split(separator: UInt8(ascii: "\n")) {
+        guard let address = IPAddress(text: line) else {
+            throw BenchError(reason: "not an address: \(String(decoding: line, as: UTF8.self))")
+        }
+        elements.append(NftablesElement(address.bytes))
+    }
+    let network = HostNetwork(transport: try MainThreadNetlinkSocket(withNetfilter: true))
+    try await network.commit([.flushSet(set.name), .addElements(set, elements)])
+}
