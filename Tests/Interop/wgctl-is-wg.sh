@@ -22,6 +22,9 @@ run() {
     echo "$status" >"$work/out/$side.status"
 }
 
+# without_ages SIDE: the age of a handshake made equal, in what SIDE printed. Its text has unit tests with a clock of theirs.
+without_ages() { sed -i '/latest handshake/s/[0-9][0-9]*/N/g' "$work/out/$1.out"; }
+
 # differences: of the last two runs.
 differences() {
     local part
@@ -46,6 +49,12 @@ same_with() {
         [ -n "$found" ] || break
         [[ $found == *' ago'* ]] || break
     done
+    # Where one of the two needs a second longer to start, every pair of runs lies across one.
+    if [[ $found == *' ago'* ]]; then
+        without_ages theirs
+        without_ages ours
+        found=$(differences)
+    fi
     shift
     [ -z "$found" ] && pass "wg ${*@Q}" || fail "wg ${*@Q}: ${found//$'\n'/ | }"
 }
