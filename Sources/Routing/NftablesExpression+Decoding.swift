@@ -26,7 +26,9 @@ extension NftablesExpression {
             let fields = try Fields(data)
             return try decode(name, fields) ?? .other(name: name, attributes: Array(data))
         } catch {
-            throw error.inside("NFTA_EXPR_DATA(\(name))")
+            // Errors are one line: a name that is no word, which the kernel never has, stays out of them.
+            let isWord = name.utf8.count <= 32 && name.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+            throw error.inside("NFTA_EXPR_DATA(\(isWord ? name : "?"))")
         }
     }
 

@@ -123,6 +123,14 @@ struct NftablesTests {
         #expect(nftablesQuoted("a\"; drop\n") == "\"a'; drop'\"")
     }
 
+    @Test func `an error is one line, whatever an expression is called`() {
+        var expression = AttributeEncoder()
+        expression.append(Int(NFTA_EXPR_NAME.rawValue), string: "pay\nload")
+        expression.append(Int(NFTA_EXPR_DATA.rawValue), bytes: [38, 0, 1, 0])
+        let error = #expect(throws: DecodeError.self) { try NftablesExpression.decode(expression.bytes[...]) }
+        #expect(error?.description.hasPrefix("NFTA_EXPR_DATA(?): ") == true)
+    }
+
     @Test func `changed bytes give an object or an error, never a trap`() throws {
         var generator = SeededGenerator(seed: 3)
         let samples = try RecordedMessages("nftables.txt").payloads
