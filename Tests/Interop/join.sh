@@ -18,6 +18,9 @@ network_of() {
     in_host "$1" wg show foreignwg dump
 }
 
+# An address that duplicate address detection still looks at is `tentative` in the picture and not a second later.
+addresses_settled() { [ -z "$(ip -n "$1" -6 -o addr show tentative)" ]; }
+
 knows_peers() { status_field "$1" ".peers.total == $2"; }
 map_serial() { status_field "$1" .mapSerial; }
 link_index() { ip -n "$1" -j link show wgm0 | jq -er '.[0].ifindex'; }
@@ -72,6 +75,7 @@ ip -n a addr add 192.0.2.1/24 dev foreign0
 ip -n a route add 198.51.100.0/24 dev foreign0
 ip -n a rule add pref 4242 to 203.0.113.0/24 lookup 4242
 ip -n a link add foreignwg type wireguard
+check "duplicate address detection ends on a" eventually 20 addresses_settled a
 network_of a >"$work/foreign"
 
 server_start
