@@ -74,7 +74,7 @@ public actor FakeKernel: NetlinkTransport {
         case .netfilter: throw Refusal(EOPNOTSUPP, "no netfilter here")
         case .routing(let type):
             switch Int(type) {
-            case RTM_GETLINK: return dumpLinks()
+            case RTM_GETLINK: return request.flags.contains(.dump) ? dumpLinks() : try readLink(payload)
             case RTM_GETADDR: return dumpAddresses()
             case RTM_GETROUTE: return try dumpRoutes(payload)
             default: break
