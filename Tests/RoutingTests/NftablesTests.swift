@@ -69,7 +69,8 @@ struct NftablesTests {
         // What we keep as bytes, and nothing else.
         #expect(
             names == [
-                "dup", "dynset", "exthdr", "flow_offload", "fwd", "hash", "log", "masq", "numgen", "osf", "queue", "quota",
+                "dup", "dynset", "exthdr", "flow_offload", "fwd", "hash", "log", "masq", "numgen", "osf", "queue",
+                "quota",
                 "socket", "synproxy", "tproxy", "xfrm",
             ]
         )
