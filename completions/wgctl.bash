@@ -18,7 +18,7 @@ _wgctl() {
         set:2 | setconf:2 | addconf:2 | syncconf:2) words=$interfaces ;;
         setconf:3 | addconf:3 | syncconf:3) compopt -o default; return ;;
         plan:2 | plan:3 | diff:2 | diff:3) words="$interfaces --json"; compopt -o default ;;
-        monitor:*) words=--json ;;
+        monitor:*) words='--json --interval' ;;
         status:* | history:*) words='--json --socket --instance' ;;
         up:*) words='--socket --instance' ;;
         down:*) words='--socket --instance --interface --state-dir' ;;

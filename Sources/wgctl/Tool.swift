@@ -151,9 +151,14 @@ let verbs: [Verb] = [
     ),
     Verb(
         name: "monitor",
-        summary: "Prints every change of WireGuard links, their addresses and routes until interrupted",
+        summary: "Prints every change of WireGuard links, peers, addresses, routes and rules until interrupted",
         usage: monitorUsage,
-        more: "  --json                 print JSON, one object per line\n",
+        more: """
+              --json                 print JSON, one object per line
+              --interval SECONDS     how often devices and peers are read, of which the kernel tells nothing, 0 (never) to
+                                     3600 (default: 1)
+
+            """,
         run: monitorHost
     ),
     Verb(
