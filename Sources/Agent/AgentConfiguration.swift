@@ -1,3 +1,4 @@
+package import AgentCore
 import Glibc
 package import Logging
 import MeshModel
@@ -16,6 +17,7 @@ package struct AgentFlags: Sendable {
     package var mtuBytes: String?
     package var fwmark: String?
     package var logLevel: String?
+    package var exitFailure: String?
 
     package init() {}
 }
@@ -37,6 +39,8 @@ package struct AgentConfiguration: Sendable {
     package var mtuBytes: UInt32
     package var fwmark: UInt32
     package var logLevel: Logger.Level
+    /// What happens to an exit node's traffic when none of its gateways works.
+    package var exitFailure: ExitFailurePolicy
 
     /// 1280: fits every path that carries IPv6, tunnels inside tunnels included; NetBird's default too.
     package static let defaultMTUBytes: UInt32 = 1280
@@ -90,6 +94,9 @@ package struct AgentConfiguration: Sendable {
         logLevel =
             try settings.text(flags.logLevel, "log-level")?
             .parsed("trace, debug, info, notice, warning or error", Logger.Level.init(rawValue:)) ?? .info
+        exitFailure =
+            try settings.text(flags.exitFailure, "exit-failure")?
+            .parsed("closed or open", ExitFailurePolicy.init(rawValue:)) ?? .closed
     }
 }
 

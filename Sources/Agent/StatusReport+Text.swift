@@ -25,6 +25,7 @@ extension StatusReport {
             "Map serial: \(core.mapSerial.map { "\($0)" } ?? "-")",
             "Peers count: \(connectedPeers)/\(core.peers.count) Connected",
         ]
+        lines += RouteReport(routes: core.routes).statusLines
         lines += problems.map { "Problem: \($0)" }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -56,12 +57,6 @@ extension StatusReport {
         ]
         if let error = peer.lastError { lines.append("  Last error: \(error)") }
         return lines
-    }
-
-    /// One decimal.
-    private func milliseconds(_ duration: Duration) -> String {
-        let tenths = nanoseconds(duration) / 100_000
-        return "\(tenths / 10).\(tenths % 10) ms"
     }
 
     /// - Parameter seconds: since 1970; 0: never.

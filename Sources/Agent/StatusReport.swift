@@ -11,6 +11,8 @@ package struct StatusReport: Sendable {
     package var registrationProblem: String?
     /// Why the kernel does not hold what it should; `nil`: it does.
     package var kernelProblem: String?
+    /// Why the stored wish for routes could not be read; `nil`: it could.
+    package var routeProblem: String?
     /// Version of this program.
     package var version: String
     /// Seconds since 1970, for "ago" texts.
@@ -45,12 +47,14 @@ package struct StatusReport: Sendable {
         if let registrationProblem { return ["not logged in: \(registrationProblem)"] }
         var lines: [String] = []
         if let kernelProblem { lines.append("kernel: \(kernelProblem)") }
+        if let routeProblem { lines.append("routes: \(routeProblem)") }
         guard core.isEnabled else { return lines }
         if core.management != .connected { lines.append("management: \(word(core.management))") }
         if core.signalServer != .connected { lines.append("signal: \(word(core.signalServer))") }
         for peer in core.peers where !peer.isConnected {
             lines.append("peer \(peer.fqdn): no path" + (peer.lastError.map { " (\($0))" } ?? ""))
         }
+        lines += RouteReport(routes: core.routes).problemLines
         return lines
     }
 

@@ -1,5 +1,4 @@
 public import MeshModel
-import Routing
 
 /// What the kernel should hold: one value, compared with what it does hold.
 public struct DesiredState: Hashable, Sendable {
@@ -18,13 +17,15 @@ extension AgentCore {
     /// Before the first map nothing is desired, and nothing is taken away either: `reconcile` is not asked for.
     var desiredState: DesiredState? {
         guard isEnabled, let map, let own else { return nil }
-        return DesiredState(host: host(own, routes(of: map)), device: device(map))
+        return DesiredState(host: host(own, routeChoice), device: device(map))
     }
 
-    private func host(_ own: SelfConfiguration, _ routes: [IPPrefix: NetworkRoute]) -> HostConfiguration {
+    private func host(_ own: SelfConfiguration, _ choice: RouteChoice) -> HostConfiguration {
         let addresses = [own.address, own.addressV6].compactMap { $0 }
         let overlays = addresses.map { routeConfiguration(to: $0.network, metric: 0) }
-        let routed = routes.keys.map { routeConfiguration(to: $0, metric: Self.routedMetric) }
+        // Default routes need policy routing to be safe.
+        let networks = choice.carriers.keys.filter { $0.length > 0 }
+        let routed = networks.map { routeConfiguration(to: $0, metric: Self.routedMetric) }
         return HostConfiguration(
             link: LinkConfiguration(
                 name: configuration.interfaceName,
@@ -38,7 +39,7 @@ extension AgentCore {
 
     private func device(_ map: NetworkMap) -> DeviceConfiguration {
         var routed: [PublicKey: Set<IPPrefix>] = [:]
-        for (prefix, route) in routes(of: map) { routed[route.routingPeer, default: []].insert(prefix) }
+        for case (let prefix, let peer?) in routeChoice.carriers { routed[peer, default: []].insert(prefix) }
         var peers: [PublicKey: PeerConfiguration] = [:]
         var owned: Set<IPPrefix> = []
         for peer in map.peers where peer.publicKey != configuration.publicKey {
@@ -59,29 +60,6 @@ extension AgentCore {
             fwmark: configuration.fwmark,
             peers: peers
         )
-    }
-
-    /// The route that carries each prefix: the best of those whose routing peer is in the map.
-    ///
-    /// Default routes (exit nodes) are left out, since they need policy routing to be safe; so are prefixes that would
-    /// hide the overlay or can never be routed.
-    private func routes(of map: NetworkMap) -> [IPPrefix: NetworkRoute] {
-        let peers = Set(map.peers.map(\.publicKey))
-        var byPrefix: [IPPrefix: [NetworkRoute]] = [:]
-        for route in map.routes {
-            guard let prefix = route.prefix?.network, isRoutable(prefix), peers.contains(route.routingPeer) else {
-                continue
-            }
-            byPrefix[prefix, default: []].append(route)
-        }
-        return byPrefix.compactMapValues { select(among: $0) }
-    }
-
-    private func isRoutable(_ prefix: IPPrefix) -> Bool {
-        let overlays = [own?.address.network, own?.addressV6?.network].compactMap { $0 }
-        let address = prefix.address
-        return prefix.length > 0 && !address.isLoopback && !address.isLinkLocal && !address.isMulticast
-            && !address.isUnspecified && !overlays.contains { $0.overlaps(prefix) }
     }
 
     private func routeConfiguration(to destination: IPPrefix, metric: UInt32) -> RouteConfiguration {

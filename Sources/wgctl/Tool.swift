@@ -163,6 +163,20 @@ let verbs: [Verb] = [
         run: askStatus
     ),
     Verb(
+        name: "routes",
+        summary: "Lists the networks behind other peers, and switches them on and off",
+        usage: routesUsage,
+        more: routesHelp + agentOptionsHelp + routeStatusHelp,
+        run: changeRoutes
+    ),
+    Verb(
+        name: "exit",
+        summary: "Lists the exit nodes, and chooses which one carries all other traffic",
+        usage: exitUsage,
+        more: exitHelp + agentOptionsHelp + routeStatusHelp,
+        run: chooseExit
+    ),
+    Verb(
         name: "up",
         summary: "Tells the agent to connect, which it remembers across restarts",
         usage: upUsage,

@@ -86,6 +86,10 @@ struct TunnelOptions: ParsableArguments {
     var mtu: String?
     @Option(help: "Mark on WireGuard's own packets (default: 0x7946).")
     var fwmark: String?
+    @Option(
+        help: "When no gateway of the exit node works, its traffic is held back (closed, the default) or not (open)."
+    )
+    var exitFailure: String?
 
     func set(_ flags: inout AgentFlags) {
         flags.setupKey = setupKey
@@ -95,6 +99,7 @@ struct TunnelOptions: ParsableArguments {
         flags.socket = socket
         flags.mtuBytes = mtu
         flags.fwmark = fwmark
+        flags.exitFailure = exitFailure
     }
 }
 

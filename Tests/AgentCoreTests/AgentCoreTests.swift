@@ -314,7 +314,7 @@ extension [AgentCore.Effect] {
         #expect(harness.handle(.datagram(inside)).sent.isEmpty)
     }
 
-    @Test func `routed prefixes go to the best router and default routes are left out`() throws {
+    @Test func `routed prefixes go to the best router, and default routes stay out of the host's main table`() throws {
         var harness = try CoreHarness()
         _ = try harness.connect()
         func route(_ id: String, _ prefix: String, metric: Int) throws -> NetworkRoute {
@@ -335,7 +335,7 @@ extension [AgentCore.Effect] {
         let desired = try #require(effects.desired.last ?? nil)
         let routed = desired.host.routes.filter { $0.metric == 4096 }
         #expect(routed.map(\.destination.description) == ["10.1.0.0/16"])
-        #expect(desired.device.peers[harness.other]?.allowedIPs.count == 3)
+        #expect(desired.device.peers[harness.other]?.allowedIPs.count == 4)
     }
 
     @Test func `two peers that claim one address do not fight over it`() throws {

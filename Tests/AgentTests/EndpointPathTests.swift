@@ -107,7 +107,7 @@ private struct RemotePeerAgent {
             switch effect {
             case .signal(_, let message): .signal(message)
             case .send(let datagram): .datagram(datagram.mirrored)
-            case .reconcile, .pathChanged, .ignored: nil
+            case .reconcile, .probe, .carriersMoved, .pathChanged, .ignored: nil
             }
         }
     }
