@@ -73,7 +73,9 @@ extension Agent {
         }
     }
 
-    func closeIdleEchoPort() {
+    /// Reads the kernel's counters while they tell of a gateway; needs no sockets while none is watched.
+    func followGateways() {
+        if let interval = core.observationInterval { schedulePass(after: interval) }
         if echoPort != nil, !core.isWatchingGateways { closeEchoPort() }
     }
 

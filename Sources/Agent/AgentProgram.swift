@@ -20,6 +20,7 @@ package enum AgentProgram {
         let identity = try Identity.loadOrCreate(in: state)
         let isEnabled = try TunnelWish.isEnabled(in: state)
         let routes = RouteIntentFile.load(from: state)
+        let journal = SettingsJournal.load(from: state, logger: logger)
         try await Preflight.check(configuration, transport: transport)
         let statusServer = try await StatusServer.bind(path: configuration.socketPath)
 
@@ -38,6 +39,7 @@ package enum AgentProgram {
             isEnabled: isEnabled,
             routes: routes,
             transport: transport,
+            journal: journal,
             logger: logger
         )
         let service = AgentService(agent: agent, events: try monitorEvents(), statusServer: statusServer)
@@ -110,7 +112,7 @@ package enum AgentProgram {
 
     private static func monitorEvents() throws(AgentFailure) -> AsyncStream<NetlinkMonitor.Event> {
         do throws(NetlinkError) {
-            return try NetlinkMonitor().events
+            return try NetlinkMonitor(kinds: [.link, .address, .route, .rule, .nftables, .setting]).events
         } catch {
             throw AgentFailure(kernel: error, desired: nil)
         }

@@ -29,6 +29,15 @@ extension StatusReport {
             ("exit", RouteReport(routes: core.routes).exitObject),
             ("gateways", RouteReport(routes: core.routes).gatewayObjects),
             ("failovers", .number(Int64(core.routes.failovers))),
+            (
+                "repairs",
+                .object([
+                    ("total", .number(Int64(repairs.total))),
+                    ("lastTime", repairs.lastAtSeconds.map(JSONValue.number) ?? .null),
+                    ("lastChanges", .array(repairs.lastChanges.map(JSONValue.string))),
+                    ("fight", .bool(repairs.isFight)),
+                ])
+            ),
             ("problems", .array(problems.map(JSONValue.string))),
         ]
         return JSONValue.object(members).text() + "\n"

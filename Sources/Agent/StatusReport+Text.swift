@@ -26,6 +26,12 @@ extension StatusReport {
             "Peers count: \(connectedPeers)/\(core.peers.count) Connected",
         ]
         lines += RouteReport(routes: core.routes).statusLines
+        if let last = repairs.lastAtSeconds {
+            lines.append(
+                "Repairs: \(repairs.total), last \(ago(last)): \(repairs.lastChanges.first ?? "-")"
+                    + (repairs.lastChanges.count > 1 ? " and \(repairs.lastChanges.count - 1) more" : "")
+            )
+        }
         lines += problems.map { "Problem: \($0)" }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -67,8 +67,9 @@ struct GatewayHealth: Sendable {
 
     // MARK: - Timing
 
-    /// Three unanswered echoes and the last one's patience are one second: the data path may be gone for 1.5 s.
-    private static let carrierInterval: Duration = .milliseconds(250)
+    /// Three unanswered echoes and the last one's patience are 0.8 s on a path of up to 100 ms: with the change of the kernel
+    /// the data path is to be back within 1.5 s, on slow machines too.
+    private static let carrierInterval: Duration = .milliseconds(200)
     /// A standby must be known to work when it is needed; its own failure hurts nobody in the meantime.
     private static let standbyInterval: Duration = .seconds(2)
     /// Of a gateway that is dead, or never answers: only whether it comes (back) is of interest.
@@ -259,10 +260,10 @@ struct GatewayHealth: Sendable {
         }
     }
 
-    /// RFC 6298's timeout within bounds: 250 ms is the pace of the echoes, more than 2 s is no usable gateway.
+    /// RFC 6298's timeout within bounds: 200 ms is the pace of the echoes, more than 2 s is no usable gateway.
     private var patience: Duration {
         guard let roundTrip else { return Self.firstPatience }
-        return min(max(roundTrip + variation * 4, .milliseconds(250)), .seconds(2))
+        return min(max(roundTrip + variation * 4, .milliseconds(200)), .seconds(2))
     }
 
     private mutating func measure(_ sample: Duration) {

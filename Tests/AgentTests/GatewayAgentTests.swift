@@ -11,7 +11,8 @@ import WGKernel
 @Suite struct GatewayAgentTests {
     @Test func `a failover is one WireGuard message that moves both families`() async throws {
         try await withAgent { agent, kernel, _ in
-            var now = ContinuousClock.now
+            // In the future, so that the time this test really takes plays no part.
+            var now = ContinuousClock.now + .seconds(3600)
             try await agent.deliver(.networkMap(map), at: now)
             await agent.pass()
             #expect(await kernel.allowedIPs(of: peer(1)) == ["0.0.0.0/0", "10.0.0.0/8", "100.64.0.1/32", "::/0"])
@@ -46,9 +47,9 @@ import WGKernel
             try await agent.deliver(.networkMap(map))
             let answer = try await ask(agent, "exit use text B")
             #expect(answer.status == .success)
-            #expect(answer.body.contains("Exit node: B via b.test (chosen by the user)"))
+            #expect(answer.body.contains("Wish: use B\nExit node: B"))
+            #expect(await agent.routeChoice.exitNode == "B")
             #expect(RouteIntentFile.load(from: state).intent.text.contains("exit use B\n"))
-            #expect(await kernel.allowedIPs(of: peer(2)).contains("::/0"))
 
             let off = try await ask(agent, "routes deselect json all")
             #expect(off.body.contains("\"default\": \"off\""))
