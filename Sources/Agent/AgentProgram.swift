@@ -19,6 +19,7 @@ package enum AgentProgram {
         let state = try StateDirectory(path: configuration.stateDirectory)
         let identity = try Identity.loadOrCreate(in: state)
         let isEnabled = try TunnelWish.isEnabled(in: state)
+        let routes = RouteIntentFile.load(from: state)
         let journal = SettingsJournal.load(from: state, logger: logger)
         try await Preflight.check(configuration, transport: transport)
         let statusServer = try await StatusServer.bind(path: configuration.socketPath)
@@ -30,11 +31,13 @@ package enum AgentProgram {
                 "publicKey": "\(identity.publicKey)",
             ]
         )
+        if let problem = routes.problem { logger.error("routes", metadata: ["reason": "\(problem)"]) }
         let agent = Agent(
             configuration: configuration,
             identity: identity,
             state: state,
             isEnabled: isEnabled,
+            routes: routes,
             transport: transport,
             journal: journal,
             logger: logger

@@ -25,6 +25,7 @@ extension StatusReport {
             "Map serial: \(core.mapSerial.map { "\($0)" } ?? "-")",
             "Peers count: \(connectedPeers)/\(core.peers.count) Connected",
         ]
+        lines += RouteReport(routes: core.routes).statusLines
         if let last = repairs.lastAtSeconds {
             lines.append(
                 "Repairs: \(repairs.total), last \(ago(last)): \(repairs.lastChanges.first ?? "-")"
@@ -62,12 +63,6 @@ extension StatusReport {
         ]
         if let error = peer.lastError { lines.append("  Last error: \(error)") }
         return lines
-    }
-
-    /// One decimal.
-    private func milliseconds(_ duration: Duration) -> String {
-        let tenths = nanoseconds(duration) / 100_000
-        return "\(tenths / 10).\(tenths % 10) ms"
     }
 
     /// - Parameter seconds: since 1970; 0: never.

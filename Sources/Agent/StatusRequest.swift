@@ -11,9 +11,6 @@ package enum StatusRequest: String, Hashable, Sendable, CaseIterable {
     case up
     case down
 
-    /// With its newline. Longer ones are refused unread.
-    package static let maximumLineBytes = 256
-
     /// Reads a line without its newline.
     ///
     /// - Returns: `nil` for anything that is not exactly one of these.

@@ -26,6 +26,8 @@ public struct AgentCore: Sendable {
         public var blocksLocalNetworks: Bool
         /// What peers are told; informational.
         public var agentVersion: String
+        /// What happens to an exit node's traffic when none of its gateways works.
+        public var exitFailure: ExitFailurePolicy
 
         public init(
             interfaceName: String,
@@ -37,7 +39,8 @@ public struct AgentCore: Sendable {
             persistentKeepaliveSeconds: UInt16,
             exitReachesPrivateNetworks: Bool = false,
             blocksLocalNetworks: Bool = false,
-            agentVersion: String
+            agentVersion: String,
+            exitFailure: ExitFailurePolicy = .closed
         ) {
             self.interfaceName = interfaceName
             self.marks = marks
@@ -49,6 +52,7 @@ public struct AgentCore: Sendable {
             self.exitReachesPrivateNetworks = exitReachesPrivateNetworks
             self.blocksLocalNetworks = blocksLocalNetworks
             self.agentVersion = agentVersion
+            self.exitFailure = exitFailure
         }
     }
 
@@ -71,6 +75,10 @@ public struct AgentCore: Sendable {
         case datagram(Datagram)
         /// What the kernel says about the peers.
         case observed([PublicKey: PeerObservation])
+        /// An answer to a `probe`.
+        case echo(EchoReply)
+        /// What the user wants of routes; the caller has stored it.
+        case routeIntent(RouteIntent)
         /// The user's wish: `false` takes the tunnel down and keeps it down.
         case setEnabled(Bool)
         /// `deadline` has come.
@@ -84,6 +92,10 @@ public struct AgentCore: Sendable {
         case signal(to: PublicKey, SignalMessage)
         /// Send from WireGuard's port.
         case send(Datagram)
+        /// Send through the tunnel; see `EchoRequest`.
+        case probe(EchoRequest)
+        /// Routed networks changed hands; for the log.
+        case carriersMoved(CarrierMove)
         /// A peer's path changed; for the log, once.
         case pathChanged(PublicKey, PeerStatus.Path)
         /// Something the core did not act on, and why; for the log, at level debug.
@@ -108,17 +120,26 @@ public struct AgentCore: Sendable {
     var sessionByUsername: [String: PublicKey] = [:]
     /// The last state given out, so that equal ones are not given again.
     var reconciled: DesiredState?
+    var routing = RouteState()
 
-    /// - Parameter isEnabled: the user's persisted wish; see `.setEnabled`.
-    public init(configuration: Configuration, isEnabled: Bool = true, random: some RandomNumberGenerator & Sendable) {
+    /// - Parameters:
+    ///   - isEnabled: the user's persisted wish; see `.setEnabled`.
+    ///   - routeIntent: likewise; see `.routeIntent`.
+    public init(
+        configuration: Configuration,
+        isEnabled: Bool = true,
+        routeIntent: RouteIntent = RouteIntent(),
+        random: some RandomNumberGenerator & Sendable
+    ) {
         self.configuration = configuration
         self.isEnabled = isEnabled
         self.random = RandomSource(random)
+        routing.intent = routeIntent
     }
 
     /// When `.tick` is due next; `nil` while nothing is pending.
     public var deadline: ContinuousClock.Instant? {
-        sessions.values.lazy.compactMap(\.deadline).min()
+        [sessions.values.lazy.compactMap(\.deadline).min(), routing.deadline].compactMap { $0 }.min()
     }
 
     public mutating func handle(_ input: Input, at now: ContinuousClock.Instant) -> [Effect] {
@@ -153,8 +174,11 @@ public struct AgentCore: Sendable {
         case .datagram(let datagram):
             return receive(datagram, at: now)
         case .observed(let observations):
-            observed = observations
-            return []
+            return observe(observations, at: now)
+        case .echo(let reply):
+            return receive(reply, at: now)
+        case .routeIntent(let intent):
+            return setRouteIntent(intent, at: now)
         case .setEnabled(let wish):
             return setEnabled(wish, at: now)
         case .tick:
@@ -172,7 +196,7 @@ public struct AgentCore: Sendable {
         map = newMap
         deregistration = nil
         own = newMap.own ?? own
-        return openSessions(at: now) + reconcileIfChanged()
+        return renewRoutes(at: now) + openSessions(at: now) + reconcileIfChanged()
     }
 
     /// Opens a session for each peer of the map that has none and closes those of peers that left.
@@ -209,9 +233,9 @@ public struct AgentCore: Sendable {
         if !wish {
             // Said even if it was so before: what an interrupted `down` left behind goes now.
             reconciled = nil
-            return closeSessions(except: []) + [.reconcile(nil)]
+            return renewRoutes(at: now) + closeSessions(except: []) + [.reconcile(nil)]
         }
-        return openSessions(at: now) + reconcileIfChanged()
+        return renewRoutes(at: now) + openSessions(at: now) + reconcileIfChanged()
     }
 
     // MARK: - Sessions
@@ -279,7 +303,7 @@ public struct AgentCore: Sendable {
         for peer in due {
             effects += drive(peer) { session, context, random in session.tick(context, at: now, random: &random) }
         }
-        return effects + (due.isEmpty ? [] : reconcileIfChanged())
+        return effects + tickRoutes(at: now) + (due.isEmpty ? [] : reconcileIfChanged())
     }
 
     /// Runs one step of a session and turns what it wants into effects of the agent.
@@ -307,7 +331,7 @@ public struct AgentCore: Sendable {
         return effects
     }
 
-    private mutating func reconcileIfChanged() -> [Effect] {
+    mutating func reconcileIfChanged() -> [Effect] {
         let desired = desiredState
         guard desired != reconciled else { return [] }
         reconciled = desired

@@ -24,6 +24,7 @@ public struct AgentStatus: Hashable, Sendable {
     public var mapSerial: UInt64?
     /// Sorted by overlay address.
     public var peers: [PeerStatus]
+    public var routes = RouteStatus()
 }
 
 /// What `wgctl status` shows of one peer.

@@ -170,6 +170,20 @@ let verbs: [Verb] = [
         run: askStatus
     ),
     Verb(
+        name: "routes",
+        summary: "Lists the networks behind other peers, and switches them on and off",
+        usage: routesUsage,
+        more: routesHelp + agentOptionsHelp + routeStatusHelp,
+        run: changeRoutes
+    ),
+    Verb(
+        name: "exit",
+        summary: "Lists the exit nodes, and chooses which one carries all other traffic",
+        usage: exitUsage,
+        more: exitHelp + agentOptionsHelp + routeStatusHelp,
+        run: chooseExit
+    ),
+    Verb(
         name: "history",
         summary: "Shows what the agent changed in the kernel, when and why; repairs are marked",
         usage: statusUsage,

@@ -249,7 +249,7 @@ struct VirtualMesh {
             schedule(.input(.datagram(arrived)), to: receiver.key, after: delay())
         case .pathChanged(let peer, let path):
             log.append("\(now): \(key) to \(peer): \(path)")
-        case .ignored:
+        case .probe, .carriersMoved, .ignored:
             break
         }
     }

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CNetlinkRawICMP.h"
 #include "CNetlinkRawUDP.h"
 
 /* Each allowed IP may carry flags since kernel 6.16; Debian 12's header is older. An older kernel rejects them. */
