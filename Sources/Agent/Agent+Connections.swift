@@ -19,17 +19,18 @@ extension Agent {
     /// must not keep us from the map. Source: spec/wire/management.md A12a.
     private static var signalPatience: Duration { .seconds(10) }
 
+    /// - Parameter isKnown: an earlier run was in the mesh, so that no refusal ends this one.
     /// - Throws: `AgentFailure` if the first login is refused for good.
-    func runConnections() async throws {
+    func runConnections(isKnown: Bool) async throws {
         while let isEnabled = await nextWish(besides: nil) {
             var wish: Bool? = isEnabled
-            if isEnabled { wish = try await connectUntilUnwanted() }
+            if isEnabled { wish = try await connectUntilUnwanted(isKnown: isKnown) }
             guard wish != nil else { return }
         }
     }
 
     /// - Returns: `false` when the tunnel shall go down, `nil` when the agent ends.
-    private func connectUntilUnwanted() async throws -> Bool? {
+    private func connectUntilUnwanted(isKnown: Bool) async throws -> Bool? {
         let signalRegistered = Gate()
         // A gate whose waiter was cancelled is of no more use.
         servicesKnown = Gate()
@@ -44,6 +45,7 @@ extension Agent {
             identity: identity,
             setupKey: configuration.setupKey,
             meta: .ofThisHost(hostname: configuration.hostname),
+            isKnown: isKnown,
             logger: logger,
             readyToSync: { await signalRegistered.wait(atMost: Self.signalPatience) }
         )
@@ -87,19 +89,24 @@ extension Agent {
             isManagementConnected = state == .connected
             deliver(.management(state))
         case .services(let services):
-            guard let signal = services.signal else { return }
-            signalServer = ServerAddress(
-                host: signal.address.host,
-                port: signal.address.port,
-                usesTLS: signal.usesTLS
-            )
-            servicesKnown.open()
-        case .networkMap(let map):
+            handle(services)
+        case .networkMap(let map, let message):
             logger.info("network map", metadata: ["serial": "\(map.serial)", "peers": "\(map.peers.count)"])
             deliver(.networkMap(map))
+            if let message { note(message: message) }
         case .deregistered(let reason):
             deliver(.deregistered(reason: reason))
         }
+    }
+
+    func handle(_ services: ServiceConfiguration) {
+        guard let signal = services.signal else { return }
+        signalServer = ServerAddress(
+            host: signal.address.host,
+            port: signal.address.port,
+            usesTLS: signal.usesTLS
+        )
+        servicesKnown.open()
     }
 
     private func handle(_ event: SignalStream.Event) {

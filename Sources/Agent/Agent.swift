@@ -20,6 +20,13 @@ package actor Agent<Transport: NetlinkTransport> {
     let state: StateDirectory
     let logger: Logger
     let clock = ContinuousClock()
+    /// What an earlier run left; its map is handed to the core once.
+    var recalled: StoredState
+    var hints: StoredHints
+    var unsaved = Unsaved()
+    var storageProblem: AgentFailure?
+    let saveRequests: AsyncStream<Void>
+    let saveSink: AsyncStream<Void>.Continuation
     private var core: AgentCore
     /// Where signal is, as the control plane said last.
     var signalServer: ServerAddress?
@@ -59,6 +66,7 @@ package actor Agent<Transport: NetlinkTransport> {
         configuration: AgentConfiguration,
         identity: Identity,
         state: StateDirectory,
+        stored: StoredState? = nil,
         isEnabled: Bool,
         transport: Transport,
         logger: Logger,
@@ -68,6 +76,8 @@ package actor Agent<Transport: NetlinkTransport> {
         self.configuration = configuration
         self.identity = identity
         self.state = state
+        recalled = stored ?? StoredState(identity: identity.publicKey)
+        hints = recalled.hints
         self.logger = logger
         self.transport = transport
         self.openSTUN = openSTUN
@@ -85,6 +95,7 @@ package actor Agent<Transport: NetlinkTransport> {
         lastPass = clock.now
         (wishes, wishSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (passRequests, passSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (saveRequests, saveSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (datagrams, datagramSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
         wishSink.yield(isEnabled)
     }
@@ -92,16 +103,22 @@ package actor Agent<Transport: NetlinkTransport> {
     /// Runs until the surrounding task is cancelled; the tunnel stays up then.
     ///
     /// - Parameter kernelEvents: changes of the host's network.
-    /// - Throws: `AgentFailure` if the first login is refused for good.
+    /// - Throws: `AgentFailure` if the first login is refused for good and there is no stored map to go by.
     package func run(kernelEvents: AsyncStream<NetlinkMonitor.Event>, statusServer: StatusServer) async throws {
         // What an interrupted `down` left behind goes now.
         if !status.isEnabled { deliver(.setEnabled(false)) }
-        defer { stun?.sockets.close() }
+        let isKnown = recalled.map != nil
+        recall()
+        defer {
+            stun?.sockets.close()
+            saveNow()
+        }
         try await withThrowingDiscardingTaskGroup { group in
-            group.addTask { try await self.runConnections() }
+            group.addTask { try await self.runConnections(isKnown: isKnown) }
             group.addTask { await self.runPasses() }
             group.addTask { await self.runAlarm() }
             group.addTask { await self.receiveDatagrams() }
+            group.addTask { await self.runStorage() }
             group.addTask { await self.watchLinks(kernelEvents) }
             group.addTask { [logger] in
                 await statusServer.run(logger: logger) { await self.answer($0) }
@@ -173,6 +190,7 @@ package actor Agent<Transport: NetlinkTransport> {
                 shareListenPort(outcome.listenPort)
                 if outcome.listenPort != 0 { deliver(.listenPort(outcome.listenPort)) }
                 deliver(.observed(outcome.observations))
+                noteEndpoints(core.lastEndpoints)
                 schedulePass(after: isSettingUp ? Self.activeInterval : Self.idleInterval, replacing: true)
             } catch {
                 setKernelProblem(error)
@@ -296,6 +314,9 @@ package actor Agent<Transport: NetlinkTransport> {
         }
         return StatusResponse(problem.status, "\(problem)\n")
     }
+
+    /// What `wgctl status` shows, of what is known without asking the kernel again.
+    package func statusText() -> String { report().text }
 
     private var status: AgentStatus { core.status(nowSeconds: Int64(time(nil))) }
 

@@ -33,6 +33,12 @@ package enum AgentProgram {
             configuration: configuration,
             identity: identity,
             state: state,
+            stored: StoredState(
+                in: state,
+                identity: identity.publicKey,
+                management: configuration.management,
+                logger: logger
+            ),
             isEnabled: isEnabled,
             transport: transport,
             logger: logger
@@ -55,7 +61,7 @@ package enum AgentProgram {
         logger.info("wgmesh-agent ends; the tunnel stays as it is")
     }
 
-    /// Asks the management server to forget this agent. The tunnel, if one is up, is left to `wgctl down`.
+    /// Asks the management server to forget this agent, and forgets the mesh's map. The tunnel, if one is up, is left to `wgctl down`.
     ///
     /// - Throws: `AgentFailure`; `.notLoggedIn` if there is nothing to forget.
     package static func logout(flags: AgentFlags) async throws(AgentFailure) {
@@ -73,7 +79,14 @@ package enum AgentProgram {
             logger: logger(configuration),
             readyToSync: {}
         )
-        try await management.logout()
+        do throws(AgentFailure) {
+            try await management.logout()
+        } catch {
+            // Who is not known there has no more use for its map than who has just left.
+            if error.status == .notLoggedIn { try StoredState.remove(from: state) }
+            throw error
+        }
+        try StoredState.remove(from: state)
     }
 
     private static func configuration(_ flags: AgentFlags) throws(AgentFailure) -> AgentConfiguration {

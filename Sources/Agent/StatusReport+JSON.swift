@@ -26,6 +26,7 @@ extension StatusReport {
             ("interface", .string(core.interfaceName)),
             ("enabled", .bool(core.isEnabled)),
             ("mapSerial", core.mapSerial.map { .number(Int64(clamping: $0)) } ?? .null),
+            ("mapStaleSince", core.mapStoredSeconds.map { .string(timeText($0)) } ?? .null),
             ("problems", .array(problems.map(JSONValue.string))),
         ]
         return JSONValue.object(members).text() + "\n"

@@ -17,6 +17,7 @@ extension AgentCore {
             management: management,
             signalServer: signalServer,
             mapSerial: map?.serial,
+            mapStoredSeconds: mapStoredSeconds,
             peers: peers.map { status(of: $0, nowSeconds: nowSeconds) }.sorted {
                 ($0.allowedIPs.first.map { "\($0)" } ?? "", $0.publicKey)
                     < ($1.allowedIPs.first.map { "\($0)" } ?? "", $1.publicKey)
