@@ -37,16 +37,16 @@ package final class StateDirectory: Sendable {
 
     deinit { Glibc.close(lockDescriptor) }
 
-    /// Larger than any text kept here; a longer one is damaged. The map and the hints have bounds of their own.
-    private static let maximumFileBytes = 4096
+    /// Larger than most files kept here; a longer one is damaged.
+    package static let smallFileBytes = 4096
 
     /// The text of one of our files.
     ///
     /// - Returns: `nil` if there is none.
     /// - Throws: `AgentFailure` with `.stateDamaged` if it is no plain file, too long or no UTF-8; `.failure` if the disk
     ///   says no.
-    package func read(_ name: String) throws(AgentFailure) -> String? {
-        guard let bytes = try read(name, atMost: Self.maximumFileBytes) else { return nil }
+    package func read(_ name: String, maximumBytes: Int = smallFileBytes) throws(AgentFailure) -> String? {
+        guard let bytes = try read(name, atMost: maximumBytes) else { return nil }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw damaged(name, "it is no text") }
         return text
     }

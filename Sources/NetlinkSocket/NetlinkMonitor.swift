@@ -4,8 +4,10 @@ public import NetlinkWire
 
 /// Tells that objects of this host's network changed; what changed is for the reader to dump.
 public struct NetlinkMonitor: Sendable {
-    /// `nftables`: any object of any table.
-    public enum Kind: Hashable, Sendable, CaseIterable { case link, address, neighbour, nexthop, nftables, route, rule }
+    /// `nftables`: any object of any table. `setting`: forwarding and its like, of a link or of all (`RTM_NEWNETCONF`).
+    public enum Kind: Hashable, Sendable, CaseIterable {
+        case link, address, neighbour, nexthop, nftables, route, rule, setting
+    }
 
     public enum Event: Hashable, Sendable {
         /// One or more objects of this kind.
@@ -101,6 +103,7 @@ extension NetlinkMonitor.Kind {
         case .nftables: [NFNLGRP_NFTABLES.rawValue]
         case .route: [RTNLGRP_IPV4_ROUTE.rawValue, RTNLGRP_IPV6_ROUTE.rawValue]
         case .rule: [RTNLGRP_IPV4_RULE.rawValue, RTNLGRP_IPV6_RULE.rawValue]
+        case .setting: [RTNLGRP_IPV4_NETCONF.rawValue, RTNLGRP_IPV6_NETCONF.rawValue]
         }
     }
 
@@ -112,6 +115,7 @@ extension NetlinkMonitor.Kind {
         case RTM_NEWNEXTHOP, RTM_DELNEXTHOP: self = .nexthop
         case RTM_NEWROUTE, RTM_DELROUTE: self = .route
         case RTM_NEWRULE, RTM_DELRULE: self = .rule
+        case RTM_NEWNETCONF, RTM_DELNETCONF: self = .setting
         case Int(NFNL_SUBSYS_NFTABLES) << 8...Int(NFNL_SUBSYS_NFTABLES) << 8 | 0xff: self = .nftables
         default: return nil
         }

@@ -25,6 +25,15 @@ func askStatus(_ invocation: Invocation) async -> Int32 {
     }
 }
 
+/// `history`: what the agent changed in the kernel, and why.
+func askHistory(_ invocation: Invocation) async -> Int32 {
+    var invocation = invocation
+    let request = invocation.take(flag: "--json") ? "history json" : "history text"
+    return await withAgent(invocation, usage: statusUsage) { options throws(CommandFailure) in
+        try AgentClient(path: options.socketPath).run(request)
+    }
+}
+
 /// `up`: tells the agent to connect.
 func connectAgent(_ invocation: Invocation) async -> Int32 {
     await withAgent(invocation, usage: upUsage) { options throws(CommandFailure) in
@@ -68,7 +77,7 @@ private func removeDirectly(_ link: String, instance: String?) async throws(Comm
 }
 
 /// - Returns: the exit status of `body`, or that of its failure after saying what it was.
-private func withAgent(
+func withAgent(
     _ invocation: Invocation,
     usage: String,
     _ body: (AgentOptions) async throws(CommandFailure) -> Int32

@@ -125,12 +125,14 @@ let verbs: [Verb] = [
     ),
     Verb(
         name: "plan",
-        summary: "Prints the commands by which syncconf would change an interface, and changes nothing",
+        summary: "Prints the commands by which syncconf, or the agent, would change the kernel, and changes nothing",
         usage: planUsage,
         more: """
               --json                 print JSON
             The interface is named by the file if it is left out. Keys of wg-quick are passed over.
             Exit status: 0 nothing would change, 1 something would, 2 trouble.
+            Without a file the agent is asked what it would change now: link, peers, routes, rules, nftables, settings.
+            Exit status then: 0 it answered, 3 no agent answers, 5 it waits for its first network map.
 
             """,
         run: planConfiguration
@@ -161,6 +163,13 @@ let verbs: [Verb] = [
         more: agentOptionsHelp
             + "Exit status: 0 all is well, 3 no agent answers, 4 it is not registered, 5 something is wrong.\n",
         run: askStatus
+    ),
+    Verb(
+        name: "history",
+        summary: "Shows what the agent changed in the kernel, when and why; repairs are marked",
+        usage: statusUsage,
+        more: "      --json                 print JSON\n" + agentOptionsHelp,
+        run: askHistory
     ),
     Verb(
         name: "up",

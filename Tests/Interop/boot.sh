@@ -32,7 +32,7 @@ boot_bound() {
 
 mesh_up "${hosts[@]}"
 for host in "${hosts[@]}"; do
-    check "$host remembers where its peers are" eventually 30 remembers_peers "$host"
+    check "$host remembers where its peers are" eventually 60 remembers_peers "$host"
     check "$host keeps map and hints for its owner only" eval \
         "[ \"\$(stat -c %a '$work/$host/state/map' '$work/$host/state/hints' | tr '\n' ' ')\" = '600 600 ' ]"
     check "$host: the map is fresh" is_fresh "$host"

@@ -187,7 +187,9 @@ extension FakeKernel {
     }
 
     func dumpRoutes(_ payload: ArraySlice<UInt8>) throws(Refusal) -> [NetlinkMessage] {
-        guard let wanted = payload.first else { throw Refusal(EINVAL) }
+        guard let wanted = payload.first, payload.count >= 12 else { throw Refusal(EINVAL) }
+        // rtm_type: strict checking lets the kernel filter by it.
+        if Array(payload)[7] == UInt8(RTN_UNREACHABLE) { return dumpGuards(payload) }
         let filter = try attributes(payload.dropFirst(12))[Int(RTA_OIF.rawValue)]?.integer(at: 0, as: UInt32.self)
         let matching = routes.filter { route in
             family(of: route.destination) == wanted && (filter == nil || filter == route.linkIndex)
