@@ -39,13 +39,14 @@ extension Agent {
             bufferingPolicy: .bufferingNewest(Self.outboxCapacity)
         )
         setSignalSink { outboxSink.yield($0) }
-        let signal = SignalStream(identity: identity, outbox: outbox, logger: logger)
+        let signal = SignalStream(identity: identity, sockets: sockets, outbox: outbox, logger: logger)
         let management = ManagementStream(
             server: configuration.management,
             identity: identity,
             setupKey: configuration.setupKey,
             meta: .ofThisHost(hostname: configuration.hostname),
             isKnown: isKnown,
+            sockets: sockets,
             logger: logger,
             readyToSync: { await signalRegistered.wait(atMost: Self.signalPatience) }
         )
@@ -85,6 +86,7 @@ extension Agent {
     private func handle(_ event: ManagementStream.Event) {
         switch event {
         case .state(let state):
+            if state == .connected { noteServers() }
             if state == .connected, !isManagementConnected { logger.info("management connected") }
             isManagementConnected = state == .connected
             deliver(.management(state))
@@ -111,7 +113,9 @@ extension Agent {
 
     private func handle(_ event: SignalStream.Event) {
         switch event {
-        case .state(let state): deliver(.signalServer(state))
+        case .state(let state):
+            if state == .connected { noteServers() }
+            deliver(.signalServer(state))
         case .message(let sender, let message): deliver(.signal(from: sender, message))
         }
     }

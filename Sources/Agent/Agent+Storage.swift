@@ -45,9 +45,20 @@ extension Agent {
         saveSink.yield()
     }
 
+    /// A server has answered, so its address is worth keeping.
+    func noteServers() { saveSink.yield() }
+
+    private func collectServers() async {
+        let servers = await sockets.addresses.known
+        guard servers != hints.servers else { return }
+        hints.servers = servers
+        unsaved.hints = hints
+    }
+
     /// Writes what was noted: at once, then at most once a second; the rest is `saveNow`'s.
     func runStorage() async {
         for await _ in saveRequests {
+            await collectServers()
             let batch = takeUnsaved()
             do {
                 let failure = try await NIOThreadPool.singleton.runIfActive { [state] in batch.write(to: state) }

@@ -23,6 +23,7 @@ package actor Agent<Transport: NetlinkTransport> {
     /// What an earlier run left; its map is handed to the core once.
     var recalled: StoredState
     var hints: StoredHints
+    let sockets: ControlSockets
     var unsaved = Unsaved()
     var storageProblem: AgentFailure?
     let saveRequests: AsyncStream<Void>
@@ -88,6 +89,13 @@ package actor Agent<Transport: NetlinkTransport> {
         self.state = state
         recalled = stored ?? StoredState(identity: identity.publicKey)
         hints = recalled.hints
+        sockets = ControlSockets(
+            fwmark: configuration.marks.fwmark,
+            addresses: ServerAddressBook(
+                known: recalled.hints.servers,
+                maximumAddresses: StoredHints.maximumAddresses
+            )
+        )
         self.logger = logger
         self.transport = transport
         self.openSTUN = openSTUN
@@ -357,6 +365,7 @@ package actor Agent<Transport: NetlinkTransport> {
             return StatusResponse(report.exitStatus, request == .statusText ? report.text : report.json)
         case .planText, .planJSON:
             return await plan(isJSON: request == .planJSON)
+        case .facts: return StatusResponse(.success, report().facts)
         case .historyText: return StatusResponse(.success, history.text)
         case .historyJSON: return StatusResponse(.success, history.json)
         case .up, .down:

@@ -3,6 +3,7 @@ import Logging
 import MeshModel
 import NetlinkSocket
 import NetlinkWire
+import Routing
 import ServiceLifecycle
 import UnixSignals
 
@@ -78,6 +79,7 @@ package enum AgentProgram {
             identity: identity,
             setupKey: nil,
             meta: .ofThisHost(hostname: configuration.hostname),
+            sockets: ControlSockets(fwmark: configuration.marks.fwmark),
             logger: logger(configuration),
             readyToSync: {}
         )

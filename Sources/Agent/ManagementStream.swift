@@ -24,6 +24,7 @@ package struct ManagementStream: Sendable {
     private let setupKey: Result<SetupKey, AgentFailure>?
     private let meta: PeerMeta
     private let isKnown: Bool
+    private let sockets: ControlSockets
     private let logger: Logger
     /// Returns when Sync may start; asked before each one.
     private let readyToSync: @Sendable () async -> Void
@@ -40,6 +41,7 @@ package struct ManagementStream: Sendable {
         setupKey: Result<SetupKey, AgentFailure>?,
         meta: PeerMeta,
         isKnown: Bool = false,
+        sockets: ControlSockets = ControlSockets(),
         logger: Logger,
         readyToSync: @escaping @Sendable () async -> Void
     ) {
@@ -48,6 +50,7 @@ package struct ManagementStream: Sendable {
         self.setupKey = setupKey
         self.meta = meta
         self.isKnown = isKnown
+        self.sockets = sockets
         self.logger = logger
         self.readyToSync = readyToSync
     }
@@ -102,7 +105,7 @@ package struct ManagementStream: Sendable {
     /// - Throws: `AgentFailure`: `.notLoggedIn` if the server does not know it, `.failure` if it cannot be reached.
     package func logout() async throws(AgentFailure) {
         do {
-            try await withGRPCClient(transport: try GRPCConnection.transport(to: server)) { client in
+            try await withGRPCClient(transport: try GRPCConnection.transport(to: server, by: sockets)) { client in
                 let management = Management_ManagementService.Client(wrapping: client)
                 let key = try await serverKey(management)
                 let request = try Management_EncryptedMessage(
@@ -138,7 +141,7 @@ package struct ManagementStream: Sendable {
     ) async -> SessionEnd {
         let progress = SessionProgress()
         do {
-            try await withGRPCClient(transport: try GRPCConnection.transport(to: server)) { client in
+            try await withGRPCClient(transport: try GRPCConnection.transport(to: server, by: sockets)) { client in
                 let management = Management_ManagementService.Client(wrapping: client)
                 let response = try await login(management, mayRegister: !wasLoggedIn)
                 let grant = try LoginGrant(wire: response)

@@ -5,6 +5,7 @@ import Glibc
 import MeshModel
 import MeshProto
 import NetlinkSocket
+import Routing
 import Synchronization
 import TestSupport
 import Testing
@@ -22,12 +23,13 @@ private struct AgentRun {
     @discardableResult
     func run(until isDone: @escaping @Sendable (_ status: String) async -> Bool) async throws -> AgentFailure? {
         let state = try StateDirectory(path: folder)
-        let configuration = try Sample.configuration(
+        var configuration = try Sample.configuration(
             management: "\(server)",
             setupKey: setupKey,
             stateDirectory: folder,
             socketPath: folder + "/agent.sock"
         )
+        configuration.marks.fwmark = 0  // marking is root's; the guest's stage `boot` has it
         let agent = Agent(
             configuration: configuration,
             identity: Sample.own,
