@@ -86,7 +86,10 @@ extension HostNetwork {
             guard let route = routes.first else { return .refused(code: ENETUNREACH) }
             return .route(route)
         } catch {
-            guard [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.code) else { throw error }
+            // With words beside it, EINVAL is about the question and not a blackhole's answer.
+            guard [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.code), error.detail == nil else {
+                throw error
+            }
             return .refused(code: error.code)
         }
     }

@@ -34,12 +34,13 @@ public enum RouteAnswer: Hashable, Sendable {
 
 /// `RTM_GETROUTE` for one packet.
 enum RouteLookupMessage {
-    /// Asks for the matching entry and the table that it stands in (kernel 4.4 and 4.20).
+    /// Asks for the matching entry (kernel 4.13) and the table that it stands in, which IPv6 tells unasked: there the
+    /// other flag is refused. Source: `inet6_rtm_valid_getroute_req`, net/ipv6/route.c.
     static func request(_ lookup: RouteLookup) -> [UInt8] {
         let isV4 = lookup.destination.isV4
         let bits = UInt8(isV4 ? 32 : 128)
         var header: [UInt8] = [RouteMessage.family(isV4: isV4), bits, lookup.source == nil ? 0 : bits, 0, 0, 0, 0, 0]
-        header.appendInteger(UInt32(RTM_F_LOOKUP_TABLE) | UInt32(RTM_F_FIB_MATCH))
+        header.appendInteger(UInt32(RTM_F_FIB_MATCH) | (isV4 ? UInt32(RTM_F_LOOKUP_TABLE) : 0))
         var message = AttributeEncoder(header: header)
         message.append(Int(RTA_DST.rawValue), bytes: lookup.destination.bytes)
         if let source = lookup.source { message.append(Int(RTA_SRC.rawValue), bytes: source.bytes) }
