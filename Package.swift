@@ -152,7 +152,10 @@ let package = Package(
                 "WGTool",
             ]
         ),
-        .testTarget(name: "WGCtlTests", dependencies: ["MeshModel", "wgctl"]),
+        .testTarget(
+            name: "WGCtlTests",
+            dependencies: ["MeshModel", "NetlinkWire", "Routing", "WGKernel", "WGTool", "wgctl"]
+        ),
         .testTarget(name: "ImportRulesTests"),
     ]
 )

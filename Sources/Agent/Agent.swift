@@ -20,6 +20,14 @@ package actor Agent<Transport: NetlinkTransport> {
     let state: StateDirectory
     let logger: Logger
     let clock = ContinuousClock()
+    /// What an earlier run left; its map is handed to the core once.
+    var recalled: StoredState
+    var hints: StoredHints
+    let sockets: ControlSockets
+    var unsaved = Unsaved()
+    var storageProblem: AgentFailure?
+    let saveRequests: AsyncStream<Void>
+    let saveSink: AsyncStream<Void>.Continuation
     var core: AgentCore
     /// Where signal is, as the control plane said last.
     var signalServer: ServerAddress?
@@ -74,6 +82,7 @@ package actor Agent<Transport: NetlinkTransport> {
         configuration: AgentConfiguration,
         identity: Identity,
         state: StateDirectory,
+        stored: StoredState? = nil,
         isEnabled: Bool,
         routes: RouteIntentFile.Loaded = RouteIntentFile.Loaded(intent: RouteIntent()),
         transport: Transport,
@@ -87,6 +96,15 @@ package actor Agent<Transport: NetlinkTransport> {
         self.configuration = configuration
         self.identity = identity
         self.state = state
+        recalled = stored ?? StoredState(identity: identity.publicKey)
+        hints = recalled.hints
+        sockets = ControlSockets(
+            fwmark: configuration.marks.fwmark,
+            addresses: ServerAddressBook(
+                known: recalled.hints.servers,
+                maximumAddresses: StoredHints.maximumAddresses
+            )
+        )
         self.logger = logger
         self.transport = transport
         self.openSTUN = openSTUN
@@ -110,6 +128,7 @@ package actor Agent<Transport: NetlinkTransport> {
         lastPass = clock.now
         (wishes, wishSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (passRequests, passSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (saveRequests, saveSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (datagrams, datagramSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
         (echoes, echoSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
         wishSink.yield(isEnabled)
@@ -118,20 +137,24 @@ package actor Agent<Transport: NetlinkTransport> {
     /// Runs until the surrounding task is cancelled; the tunnel stays up then.
     ///
     /// - Parameter kernelEvents: changes of the host's network.
-    /// - Throws: `AgentFailure` if the first login is refused for good.
+    /// - Throws: `AgentFailure` if the first login is refused for good and there is no stored map to go by.
     package func run(kernelEvents: AsyncStream<NetlinkMonitor.Event>, statusServer: StatusServer) async throws {
         // What an interrupted `down` left behind goes now.
         if !status.isEnabled { deliver(.setEnabled(false)) }
+        let isKnown = recalled.map != nil
+        recall()
         defer {
             stun?.sockets.close()
             echoPort?.close()
+            saveNow()
         }
         try await withThrowingDiscardingTaskGroup { group in
-            group.addTask { try await self.runConnections() }
+            group.addTask { try await self.runConnections(isKnown: isKnown) }
             group.addTask { await self.runPasses() }
             group.addTask { await self.runAlarm() }
             group.addTask { await self.receiveDatagrams() }
             group.addTask { await self.receiveEchoes() }
+            group.addTask { await self.runStorage() }
             group.addTask { await self.watchLinks(kernelEvents) }
             group.addTask { [logger] in
                 await statusServer.run(logger: logger) { await self.answer($0) }
@@ -220,6 +243,7 @@ package actor Agent<Transport: NetlinkTransport> {
                 shareListenPort(outcome.listenPort)
                 if outcome.listenPort != 0 { deliver(.listenPort(outcome.listenPort)) }
                 deliver(.observed(outcome.observations))
+                noteEndpoints(core.lastEndpoints)
                 let pause = quietInterval()
                 schedulePass(after: min(pause, core.observationInterval ?? pause), replacing: true)
             } catch {
@@ -373,6 +397,7 @@ package actor Agent<Transport: NetlinkTransport> {
             return StatusResponse(report.exitStatus, request == .statusText ? report.text : report.json)
         case .planText, .planJSON:
             return await plan(isJSON: request == .planJSON)
+        case .facts: return StatusResponse(.success, report().facts)
         case .historyText: return StatusResponse(.success, history.text)
         case .historyJSON: return StatusResponse(.success, history.json)
         case .up, .down:
@@ -413,6 +438,9 @@ package actor Agent<Transport: NetlinkTransport> {
         }
         return StatusResponse(problem.status, "\(problem)\n")
     }
+
+    /// What `wgctl status` shows, of what is known without asking the kernel again.
+    package func statusText() -> String { report().text }
 
     private var status: AgentStatus { core.status(nowSeconds: Int64(time(nil))) }
 
@@ -468,6 +496,8 @@ extension AgentCore.Input {
     fileprivate var summary: String {
         switch self {
         case .networkMap(let map): "network map \(map.serial)"
+        case .storedMap(let stored): "stored network map \(stored.map.serial)"
+        case .lastEndpoints: "endpoints of last time"
         case .setEnabled(let isEnabled): isEnabled ? "wgctl up" : "wgctl down"
         case .localAddresses, .localNetworks: "addresses of this host"
         case .signal(let peer, _): "signal message from \(peer)"

@@ -3,6 +3,7 @@ import Logging
 import MeshModel
 import NetlinkSocket
 import NetlinkWire
+import Routing
 import ServiceLifecycle
 import UnixSignals
 
@@ -36,6 +37,12 @@ package enum AgentProgram {
             configuration: configuration,
             identity: identity,
             state: state,
+            stored: StoredState(
+                in: state,
+                identity: identity.publicKey,
+                management: configuration.management,
+                logger: logger
+            ),
             isEnabled: isEnabled,
             routes: routes,
             transport: transport,
@@ -60,7 +67,7 @@ package enum AgentProgram {
         logger.info("wgmesh-agent ends; the tunnel stays as it is")
     }
 
-    /// Asks the management server to forget this agent. The tunnel, if one is up, is left to `wgctl down`.
+    /// Asks the management server to forget this agent, and forgets the mesh's map. The tunnel, if one is up, is left to `wgctl down`.
     ///
     /// - Throws: `AgentFailure`; `.notLoggedIn` if there is nothing to forget.
     package static func logout(flags: AgentFlags) async throws(AgentFailure) {
@@ -75,10 +82,18 @@ package enum AgentProgram {
             identity: identity,
             setupKey: nil,
             meta: .ofThisHost(hostname: configuration.hostname),
+            sockets: ControlSockets(fwmark: configuration.marks.fwmark),
             logger: logger(configuration),
             readyToSync: {}
         )
-        try await management.logout()
+        do throws(AgentFailure) {
+            try await management.logout()
+        } catch {
+            // Who is not known there has no more use for its map than who has just left.
+            if error.status == .notLoggedIn { try StoredState.remove(from: state) }
+            throw error
+        }
+        try StoredState.remove(from: state)
     }
 
     private static func configuration(_ flags: AgentFlags) throws(AgentFailure) -> AgentConfiguration {

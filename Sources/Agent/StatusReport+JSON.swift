@@ -29,6 +29,7 @@ extension StatusReport {
             ("exit", RouteReport(routes: core.routes).exitObject),
             ("gateways", RouteReport(routes: core.routes).gatewayObjects),
             ("failovers", .number(Int64(core.routes.failovers))),
+            ("mapStaleSince", core.mapStoredSeconds.map { .string(timeText($0)) } ?? .null),
             (
                 "repairs",
                 .object([

@@ -76,6 +76,7 @@ package struct StatusReport: Sendable {
         guard core.isEnabled else { return lines }
         if core.management != .connected { lines.append("management: \(word(core.management))") }
         if core.signalServer != .connected { lines.append("signal: \(word(core.signalServer))") }
+        if let seconds = core.mapStoredSeconds { lines.append("map: stale since \(timeText(seconds)) (stored)") }
         for peer in core.peers where !peer.isConnected {
             lines.append("peer \(peer.fqdn): no path" + (peer.lastError.map { " (\($0))" } ?? ""))
         }

@@ -8,6 +8,8 @@ package enum StatusRequest: String, Hashable, Sendable, CaseIterable {
     case planJSON = "plan json"
     case historyText = "history text"
     case historyJSON = "history json"
+    /// What `wgctl why` and `wgctl doctor` want to know, a line each.
+    case facts
     case up
     case down
 

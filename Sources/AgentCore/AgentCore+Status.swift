@@ -17,6 +17,9 @@ extension AgentCore {
             management: management,
             signalServer: signalServer,
             mapSerial: map?.serial,
+            mapStoredSeconds: mapStoredSeconds,
+            routes: map?.routes ?? [],
+            firewallRules: map?.firewallRules ?? [],
             peers: peers.map { status(of: $0, nowSeconds: nowSeconds) }.sorted {
                 ($0.allowedIPs.first.map { "\($0)" } ?? "", $0.publicKey)
                     < ($1.allowedIPs.first.map { "\($0)" } ?? "", $1.publicKey)

@@ -59,6 +59,10 @@ public struct AgentCore: Sendable {
     public enum Input: Sendable {
         /// A new map from the control plane; the caller has validated it.
         case networkMap(NetworkMap)
+        /// The map of last time, before anything else; a fresh one of any serial takes its place.
+        case storedMap(StoredNetworkMap)
+        /// Where peers were last time: given to the kernel for a peer that it knows no endpoint of.
+        case lastEndpoints([PublicKey: Endpoint])
         /// The control plane says that this agent is not, or no longer, part of the mesh.
         case deregistered(reason: String)
         case management(ConnectionState)
@@ -106,6 +110,10 @@ public struct AgentCore: Sendable {
     var random: RandomSource
     var isEnabled: Bool
     var map: NetworkMap?
+    /// When the map in force came from the control plane, seconds since 1970, if it is the stored one; `nil`: it is fresh.
+    var mapStoredSeconds: Int64?
+    /// Where each peer was last seen by the kernel, in this run or the one before.
+    public internal(set) var lastEndpoints: [PublicKey: Endpoint] = [:]
     /// Our addresses outlive a map that carries none.
     var own: SelfConfiguration?
     var management: ConnectionState = .connecting
@@ -146,6 +154,11 @@ public struct AgentCore: Sendable {
         switch input {
         case .networkMap(let newMap):
             return adopt(newMap, at: now)
+        case .storedMap(let stored):
+            return adopt(stored, at: now)
+        case .lastEndpoints(let endpoints):
+            lastEndpoints = endpoints
+            return reconcileIfChanged()
         case .deregistered(let reason):
             // The tunnel stays: the peers decide whether they still talk to us, and a control plane that is wrong for an
             // hour (a restored backup, a proxy that answers 403) must not cost anybody the machine.
@@ -174,6 +187,7 @@ public struct AgentCore: Sendable {
         case .datagram(let datagram):
             return receive(datagram, at: now)
         case .observed(let observations):
+            remember(observations)
             return observe(observations, at: now)
         case .echo(let reply):
             return receive(reply, at: now)
@@ -189,11 +203,13 @@ public struct AgentCore: Sendable {
     // MARK: - Maps
 
     /// Takes a map unless it is older than the one in force. An equal serial is applied: many changes do not raise it.
-    private mutating func adopt(_ newMap: NetworkMap, at now: ContinuousClock.Instant) -> [Effect] {
-        if let map, newMap.serial < map.serial {
+    /// A stored map yields to any: a server restored from a backup counts from lower.
+    mutating func adopt(_ newMap: NetworkMap, at now: ContinuousClock.Instant) -> [Effect] {
+        if let map, newMap.serial < map.serial, mapStoredSeconds == nil {
             return [.ignored("map \(newMap.serial) is older than map \(map.serial)")]
         }
         map = newMap
+        mapStoredSeconds = nil
         deregistration = nil
         own = newMap.own ?? own
         return renewRoutes(at: now) + openSessions(at: now) + reconcileIfChanged()
@@ -225,6 +241,10 @@ public struct AgentCore: Sendable {
         for peer in sessions.keys where !kept.contains(peer) { sessions[peer] = nil }
         sessionByUsername = sessionByUsername.filter { sessions[$0.value] != nil }
         observed = observed.filter { kept.contains($0.key) }
+        if let map {
+            let known = Set(map.peers.map(\.publicKey))
+            lastEndpoints = lastEndpoints.filter { known.contains($0.key) }
+        }
         return []
     }
 

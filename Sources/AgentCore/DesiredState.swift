@@ -80,6 +80,7 @@ extension AgentCore {
             peers[peer.publicKey] = PeerConfiguration(
                 publicKey: peer.publicKey,
                 endpoint: sessions[peer.publicKey]?.endpoint,
+                endpointHint: lastEndpoints[peer.publicKey],
                 allowedIPs: allowed,
                 persistentKeepaliveSeconds: configuration.persistentKeepaliveSeconds
             )
