@@ -5,7 +5,7 @@ package import MeshModel
 import MeshProto
 package import NetlinkSocket
 package import NetlinkWire
-import Routing
+package import Routing
 
 /// Runs `AgentCore` against the machine: one task per source, one per sink, no locks.
 package actor Agent<Transport: NetlinkTransport> {
@@ -35,6 +35,12 @@ package actor Agent<Transport: NetlinkTransport> {
     private let reconciler: Reconciler<Transport>
     /// `nil`: the core has not said yet what it wants, so nothing is touched.
     private var desired: Desired?
+    /// What the kernel was made to hold by the last pass that succeeded: a difference from it is somebody else's doing.
+    private var settled: Desired?
+    private var repairs = RepairGuard()
+    private var history = ReconcileHistory()
+    /// Why the next pass is made.
+    private var reasons: [String] = []
     private var kernelProblem: AgentFailure?
     private var stunProblem: STUNSocketError?
     private var kernelBackoff = Backoff(initial: .seconds(1), factor: 2, maximum: .seconds(30))
@@ -42,6 +48,8 @@ package actor Agent<Transport: NetlinkTransport> {
     private let passRequests: AsyncStream<Void>
     private let passSink: AsyncStream<Void>.Continuation
     private var nextPass: ContinuousClock.Instant?
+    /// Passes since a path changed; they get rarer, since the kernel's handshake comes soon or not at all.
+    private var settlingPasses = 0
     private var lastPass: ContinuousClock.Instant
     private var localAddresses: [IPAddress] = []
 
@@ -51,7 +59,7 @@ package actor Agent<Transport: NetlinkTransport> {
     private let datagramSink: AsyncStream<Datagram>.Continuation
     private let alarm = Alarm()
 
-    private struct Desired {
+    private struct Desired: Hashable {
         var state: DesiredState?
     }
 
@@ -61,6 +69,8 @@ package actor Agent<Transport: NetlinkTransport> {
         state: StateDirectory,
         isEnabled: Bool,
         transport: Transport,
+        sysctls: any SysctlAccess = KernelSysctls(),
+        journal: SysctlJournal = SysctlJournal(),
         logger: Logger,
         random: some RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
         openSTUN: @escaping OpenSTUN = STUNSockets.init(port:fwmark:sink:)
@@ -78,8 +88,11 @@ package actor Agent<Transport: NetlinkTransport> {
         )
         reconciler = Reconciler(
             interfaceName: configuration.interfaceName,
-            linkAlias: configuration.linkAlias,
+            marks: configuration.marks,
             transport: transport,
+            sysctls: sysctls,
+            journal: journal,
+            storeJournal: { journal throws(AgentFailure) in try SettingsJournal.store(journal, in: state) },
             logger: logger
         )
         lastPass = clock.now
@@ -113,7 +126,10 @@ package actor Agent<Transport: NetlinkTransport> {
     ///
     /// - Parameter now: `nil`: the clock's.
     package func deliver(_ input: AgentCore.Input, at now: ContinuousClock.Instant? = nil) {
-        for effect in core.handle(input, at: now ?? clock.now) { perform(effect) }
+        for effect in core.handle(input, at: now ?? clock.now) {
+            if case .reconcile = effect { addReason(input.summary) }
+            perform(effect)
+        }
         setAlarm()
     }
 
@@ -135,6 +151,7 @@ package actor Agent<Transport: NetlinkTransport> {
         case .pathChanged(let peer, let path):
             logger.info("path", metadata: ["peer": "\(peer)", "state": "\(pathWord(path))"])
             // The kernel's handshake follows: look soon.
+            settlingPasses = 0
             schedulePass(after: .seconds(1))
         case .ignored(let reason):
             logger.debug("ignored", metadata: ["reason": "\(reason)"])
@@ -166,15 +183,26 @@ package actor Agent<Transport: NetlinkTransport> {
         let number = passes.begin()
         lastPass = clock.now
         if let desired {
+            let reasons = reasons
+            self.reasons = []
             do throws(AgentFailure) {
                 let outcome = try await reconciler.reconcile(desired.state)
+                note(outcome.changes, for: reasons, isRepair: desired == settled)
+                settled = desired
                 kernelBackoff.reset()
                 setKernelProblem(nil)
                 shareListenPort(outcome.listenPort)
                 if outcome.listenPort != 0 { deliver(.listenPort(outcome.listenPort)) }
                 deliver(.observed(outcome.observations))
-                schedulePass(after: isSettingUp ? Self.activeInterval : Self.idleInterval, replacing: true)
+                schedulePass(after: quietInterval(), replacing: true)
             } catch {
+                history.add(
+                    atSeconds: Int64(time(nil)),
+                    reasons: reasons,
+                    isRepair: desired == settled,
+                    changes: [],
+                    failure: error.description
+                )
                 setKernelProblem(error)
                 schedulePass(after: kernelBackoff.next(random: .random(in: 0.25..<0.75)), replacing: true)
             }
@@ -182,9 +210,37 @@ package actor Agent<Transport: NetlinkTransport> {
         passes.finish(number, with: kernelProblem)
     }
 
-    /// While a session is being set up the kernel's handshake is awaited; afterwards only counters and repairs matter.
+    private func note(_ changes: [String], for reasons: [String], isRepair: Bool) {
+        if changes.isEmpty { return }
+        let seconds = Int64(time(nil))
+        history.add(atSeconds: seconds, reasons: reasons, isRepair: isRepair, changes: changes)
+        guard isRepair else { return }
+        repairs.record(changes, at: clock.now, seconds: seconds)
+        let isFight = repairs.truceEnd(at: clock.now) != nil
+        logger.log(
+            level: isFight ? .error : .warning,
+            isFight ? "another program keeps undoing this; slowing down" : "repaired what another program changed",
+            metadata: ["changes": "\(changes.joined(separator: "; "))", "repairs": "\(repairs.total)"]
+        )
+    }
+
+    private func addReason(_ reason: String) {
+        if !reasons.contains(reason), reasons.count < Self.maximumReasons { reasons.append(reason) }
+    }
+
+    private static var maximumReasons: Int { 8 }
+
+    /// While a session is being set up the kernel's handshake is awaited: 1, 2, 4 ... seconds. Afterwards everything but
+    /// peers is watched by notifications; for them, and for settings of single links, there is none.
+    private func quietInterval() -> Duration {
+        guard isSettingUp, settlingPasses < 5 else { return Self.idleInterval }
+        settlingPasses += 1
+        return .seconds(1 << (settlingPasses - 1))
+    }
+
+    private static var idleInterval: Duration { .seconds(30) }
+    /// Counters that are not older than this are new enough for whoever asks.
     private static var activeInterval: Duration { .seconds(2) }
-    private static var idleInterval: Duration { .seconds(15) }
     /// Bounds the work that another program's changes can cause: a router may see thousands a minute.
     private static var minimumInterval: Duration { .milliseconds(250) }
 
@@ -206,7 +262,7 @@ package actor Agent<Transport: NetlinkTransport> {
         }
         guard port != 0, stun == nil else { return }
         do throws(STUNSocketError) {
-            stun = (port, try openSTUN(port, configuration.fwmark, datagramSink))
+            stun = (port, try openSTUN(port, configuration.marks.fwmark, datagramSink))
             stunProblem = nil
         } catch {
             if stunProblem != error { logger.error("no STUN", metadata: ["reason": "\(error)"]) }
@@ -223,15 +279,20 @@ package actor Agent<Transport: NetlinkTransport> {
     private func watchLinks(_ events: AsyncStream<NetlinkMonitor.Event>) async {
         await readAddresses()
         for await event in events {
-            if event != .changed(.route) { await readAddresses() }
-            let earliest = max(clock.now, lastPass + Self.minimumInterval)
-            schedulePass(after: earliest - clock.now)
+            switch event {
+            case .changed(.link), .changed(.address), .overrun: await readAddresses()
+            case .changed: break
+            }
+            addReason(event.summary)
+            let soonest = max(clock.now, lastPass + Self.minimumInterval)
+            schedulePass(after: max(soonest, repairs.truceEnd(at: clock.now) ?? soonest) - clock.now)
         }
     }
 
     private func readAddresses() async {
         do throws(NetlinkError) {
-            let host = try await HostNetwork(transport: transport).snapshot(linkName: configuration.interfaceName)
+            let host = try await HostNetwork(transport: transport).interfaces(linkName: configuration.interfaceName)
+            deliver(.localNetworks(LinkMonitor.localNetworks(of: host)))
             let addresses = LinkMonitor.candidateAddresses(of: host)
             guard addresses != localAddresses else { return }
             localAddresses = addresses
@@ -269,15 +330,37 @@ package actor Agent<Transport: NetlinkTransport> {
 
     // MARK: - Status
 
-    func answer(_ request: StatusRequest) async -> StatusResponse {
+    package func answer(_ request: StatusRequest) async -> StatusResponse {
         switch request {
         case .statusText, .statusJSON:
             // Counters and handshakes are the kernel's: look again, but not for everyone who polls.
             if clock.now - lastPass > Self.activeInterval { _ = await passDone() }
             let report = report()
             return StatusResponse(report.exitStatus, request == .statusText ? report.text : report.json)
+        case .planText, .planJSON:
+            return await plan(isJSON: request == .planJSON)
+        case .historyText: return StatusResponse(.success, history.text)
+        case .historyJSON: return StatusResponse(.success, history.json)
         case .up, .down:
             return await setEnabled(request == .up)
+        }
+    }
+
+    /// What a pass would change now.
+    private func plan(isJSON: Bool) async -> StatusResponse {
+        guard let desired else {
+            return StatusResponse(.degraded, "nothing is wanted yet: the agent waits for its first network map\n")
+        }
+        do throws(AgentFailure) {
+            let commands = try await reconciler.preview(desired.state)
+            if isJSON {
+                let list = JSONValue.object([("changes", .array(commands.map(JSONValue.string)))])
+                return StatusResponse(.success, list.text() + "\n")
+            }
+            if commands.isEmpty { return StatusResponse(.success, "the kernel holds what it should\n") }
+            return StatusResponse(.success, commands.map { $0 + "\n" }.joined())
+        } catch {
+            return StatusResponse(error.status, "\(error)\n")
         }
     }
 
@@ -307,6 +390,12 @@ package actor Agent<Transport: NetlinkTransport> {
             signalServer: signalServer,
             registrationProblem: status.deregistration,
             kernelProblem: kernelProblem?.description ?? stunProblem?.description,
+            repairs: StatusReport.Repairs(
+                total: repairs.total,
+                lastAtSeconds: repairs.last?.atSeconds,
+                lastChanges: repairs.last?.changes ?? [],
+                isFight: repairs.truceEnd(at: clock.now) != nil
+            ),
             version: programVersion,
             nowSeconds: Int64(time(nil))
         )
@@ -338,25 +427,47 @@ private func pathWord(_ path: PeerStatus.Path) -> String {
     }
 }
 
+extension AgentCore.Input {
+    /// For the history: what made the kernel's wanted state change.
+    fileprivate var summary: String {
+        switch self {
+        case .networkMap(let map): "network map \(map.serial)"
+        case .setEnabled(let isEnabled): isEnabled ? "wgctl up" : "wgctl down"
+        case .localAddresses, .localNetworks: "addresses of this host"
+        case .signal(let peer, _): "signal message from \(peer)"
+        case .datagram: "path check"
+        case .listenPort: "WireGuard port"
+        case .deregistered: "deregistered"
+        case .management, .signalServer, .observed, .tick: "timer"
+        }
+    }
+}
+
+extension NetlinkMonitor.Event {
+    fileprivate var summary: String {
+        switch self {
+        case .changed(let kind): "kernel: \(kind) changed"
+        case .overrun: "kernel: events were lost"
+        }
+    }
+}
+
 extension AgentCore.Configuration {
     init(_ configuration: AgentConfiguration, identity: Identity) {
         self.init(
             interfaceName: configuration.interfaceName,
-            linkAlias: configuration.linkAlias,
+            marks: configuration.marks,
             privateKey: identity.privateKey,
             publicKey: identity.publicKey,
             listenPort: configuration.listenPort,
-            fwmark: configuration.fwmark,
             mtuBytes: configuration.mtuBytes,
-            routeTable: mainRouteTable,
-            routeProtocol: ownRouteProtocol,
             persistentKeepaliveSeconds: keepaliveSeconds,
+            exitReachesPrivateNetworks: configuration.exitReachesPrivateNetworks,
+            blocksLocalNetworks: configuration.blocksLocalNetworks,
             agentVersion: LoginAttempt.wireVersion
         )
     }
 }
 
-/// `RT_TABLE_MAIN`.
-private let mainRouteTable: UInt32 = 254
 /// Below the 30 s after which the strictest NATs forget a UDP mapping; wg(8) suggests it, NetBird uses it.
 private let keepaliveSeconds: UInt16 = 25

@@ -1,6 +1,7 @@
 import Glibc
 package import Logging
 import MeshModel
+package import Routing
 
 /// Everything the user may set, as given on the command line; `nil`: not given there.
 package struct AgentFlags: Sendable {
@@ -15,6 +16,10 @@ package struct AgentFlags: Sendable {
     package var hostname: String?
     package var mtuBytes: String?
     package var fwmark: String?
+    package var routeTable: String?
+    package var rulePriority: String?
+    package var exitScope: String?
+    package var localNetworks: String?
     package var logLevel: String?
 
     package init() {}
@@ -27,24 +32,23 @@ package struct AgentConfiguration: Sendable {
     /// only once the key is needed: it must not keep a registered host out of its mesh after a reboot.
     package var setupKey: Result<SetupKey, AgentFailure>?
     package var interfaceName: String
-    /// The owner mark on our link.
-    package var linkAlias: String
+    /// What our objects in the kernel bear, and where our routes and rules stand.
+    package var marks: OwnerMarks
     /// UDP; 0 lets the kernel choose.
     package var listenPort: UInt16
     package var stateDirectory: String
     package var socketPath: String
     package var hostname: String
     package var mtuBytes: UInt32
-    package var fwmark: UInt32
+    /// As a gateway; see `AgentCore.Configuration`.
+    package var exitReachesPrivateNetworks: Bool
+    package var blocksLocalNetworks: Bool
     package var logLevel: Logger.Level
 
     /// 1280: fits every path that carries IPv6, tunnels inside tunnels included; NetBird's default too.
     package static let defaultMTUBytes: UInt32 = 1280
     /// WireGuard's customary port.
     package static let defaultListenPort: UInt16 = 51820
-    /// Spells "wgm" on a telephone keypad (946) after a digit of our own; differs from NetBird's 0x1BD00 and stays
-    /// clear of Tailscale's 0x80000/0xff0000 bits.
-    package static let defaultFwmark: UInt32 = 0x7946
     package static let defaultInterface = "wgm0"
     package static let stateRoot = "/var/lib/wgmesh"
     package static let runRoot = "/run/wgmesh"
@@ -68,7 +72,7 @@ package struct AgentConfiguration: Sendable {
         management = try url.parsed("http://HOST:PORT or https://HOST[:PORT]", ServerAddress.init(url:))
         setupKey = try settings.setupKey(flags: flags, readFile: readFile)
         interfaceName = try settings.interfaceName(flags.interface)
-        linkAlias = instance.map { "wgmesh:\($0)" } ?? "wgmesh"
+        marks = OwnerMarks(instance: instance)
         listenPort =
             try settings.text(flags.listenPort, "listen-port")?.parsed("a UDP port, 0 to 65535", portNumber)
             ?? Self.defaultListenPort
@@ -84,9 +88,20 @@ package struct AgentConfiguration: Sendable {
         mtuBytes =
             try settings.text(flags.mtuBytes, "mtu")?.parsed("a number from 1280 to 9000", mtuNumber)
             ?? Self.defaultMTUBytes
-        fwmark =
-            try settings.text(flags.fwmark, "fwmark")?.parsed("0x0 to 0xffffffff, or decimal", markNumber)
-            ?? Self.defaultFwmark
+        if let fwmark = settings.text(flags.fwmark, "fwmark") {
+            marks.fwmark = try fwmark.parsed("0x1 to 0xffffffff, or decimal", markNumber)
+        }
+        if let table = settings.text(flags.routeTable, "route-table") {
+            marks.table = try table.parsed("a table number, 1 to 4294967295, other than 253 to 255", tableNumber)
+        }
+        if let priority = settings.text(flags.rulePriority, "rule-priority") {
+            marks.rulePriority = try priority.parsed("a priority, 1 to 32763", priorityNumber)
+        }
+        exitReachesPrivateNetworks =
+            try settings.text(flags.exitScope, "exit-scope")?.parsed("internet or all", exitScopeWord) ?? false
+        blocksLocalNetworks =
+            try settings.text(flags.localNetworks, "local-networks")?.parsed("open or closed", localNetworksWord)
+            ?? false
         logLevel =
             try settings.text(flags.logLevel, "log-level")?
             .parsed("trace, debug, info, notice, warning or error", Logger.Level.init(rawValue:)) ?? .info
@@ -189,6 +204,24 @@ private func hostnameText(_ text: String) -> String? {
     (1...253).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f } ? text : nil
 }
 
+/// Without a mark nothing would tell control traffic from the rest.
 private func markNumber(_ text: String) -> UInt32? {
-    text.hasPrefix("0x") ? UInt32(text.dropFirst(2), radix: 16) : UInt32(text)
+    let number = text.hasPrefix("0x") ? UInt32(text.dropFirst(2), radix: 16) : UInt32(text)
+    return number == 0 ? nil : number
 }
+
+/// Not default, main and local (rtnetlink(7)).
+private func tableNumber(_ text: String) -> UInt32? {
+    guard let number = UInt32(text), number > 0, !(253...255).contains(number) else { return nil }
+    return number
+}
+
+/// Ours and the two behind it stand before the rule for the main table (32766).
+private func priorityNumber(_ text: String) -> UInt32? {
+    guard let number = UInt32(text), (1...32_763).contains(number) else { return nil }
+    return number
+}
+
+private func exitScopeWord(_ text: String) -> Bool? { ["internet": false, "all": true][text] }
+
+private func localNetworksWord(_ text: String) -> Bool? { ["open": false, "closed": true][text] }

@@ -26,6 +26,9 @@ extension AgentFailure {
         switch error.code {
         case EEXIST where error.detail?.contains("is not ours") == true:
             self.init(.nameTaken, error.detail ?? error.description)
+        case ENOENT where error.operation.hasPrefix("nft "), EOPNOTSUPP where error.operation.contains("nftables"):
+            let remedy = "modprobe nf_tables nft_chain_nat nft_ct"
+            self.init(.failure, "this kernel lacks a part of nf_tables (\(error)): \(remedy)")
         case ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT:
             self.init(
                 .noWireGuard,

@@ -19,6 +19,7 @@ package enum AgentProgram {
         let state = try StateDirectory(path: configuration.stateDirectory)
         let identity = try Identity.loadOrCreate(in: state)
         let isEnabled = try TunnelWish.isEnabled(in: state)
+        let journal = SettingsJournal.load(from: state, logger: logger)
         try await Preflight.check(configuration, transport: transport)
         let statusServer = try await StatusServer.bind(path: configuration.socketPath)
 
@@ -35,6 +36,7 @@ package enum AgentProgram {
             state: state,
             isEnabled: isEnabled,
             transport: transport,
+            journal: journal,
             logger: logger
         )
         let service = AgentService(agent: agent, events: try monitorEvents(), statusServer: statusServer)
@@ -107,7 +109,7 @@ package enum AgentProgram {
 
     private static func monitorEvents() throws(AgentFailure) -> AsyncStream<NetlinkMonitor.Event> {
         do throws(NetlinkError) {
-            return try NetlinkMonitor().events
+            return try NetlinkMonitor(kinds: [.link, .address, .route, .rule, .nftables, .setting]).events
         } catch {
             throw AgentFailure(kernel: error, desired: nil)
         }

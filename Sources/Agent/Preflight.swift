@@ -19,7 +19,7 @@ package enum Preflight {
         var heldPort: UInt16 = 0
         do throws(NetlinkError) {
             let host = try await HostNetwork(transport: transport).snapshot(linkName: configuration.interfaceName)
-            if let conflict = plan(current: host, desired: nil, alias: configuration.linkAlias).conflicts.first {
+            if let conflict = plan(current: host, desired: nil, alias: configuration.marks.alias).conflicts.first {
                 throw NetlinkError(operation: "", code: EEXIST, detail: conflict.description)
             }
             let device = WireGuardDevice(name: configuration.interfaceName, transport: transport)

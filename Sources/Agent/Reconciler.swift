@@ -3,7 +3,7 @@ import Glibc
 package import Logging
 package import MeshModel
 package import NetlinkWire
-import Routing
+package import Routing
 import WGKernel
 
 /// Makes the kernel agree with a desired state: read, plan, apply, remember.
@@ -15,91 +15,204 @@ package actor Reconciler<Transport: NetlinkTransport> {
         /// 0: the interface is down or gone.
         package var listenPort: UInt16 = 0
         package var observations: [PublicKey: PeerObservation] = [:]
+        /// What was changed, as commands; empty: nothing differed.
+        package var changes: [String] = []
     }
 
     private let device: WireGuardDevice<Transport>
     private let host: HostNetwork<Transport>
     private let interfaceName: String
-    private let linkAlias: String
+    private let marks: OwnerMarks
     private let logger: Logger
+    private var settings: SysctlKeeper
     /// The endpoints that we set, as opposed to those the kernel has roamed to since.
     private var endpointLedger: [PublicKey: Endpoint] = [:]
     /// After a failure each change stands alone, so that one refused route does not hold up the others.
     private var isCareful = false
+    /// What our nftables table was when it was last as wanted: nobody has changed any table while the number stays.
+    private var verifiedFirewall: (ruleset: NftablesRuleset?, generation: UInt32)?
+    /// Of the pass under way.
+    private var changes: [String] = []
 
-    package init(interfaceName: String, linkAlias: String, transport: Transport, logger: Logger) {
+    package init(
+        interfaceName: String,
+        marks: OwnerMarks,
+        transport: Transport,
+        sysctls: any SysctlAccess,
+        journal: SysctlJournal = SysctlJournal(),
+        storeJournal: @escaping @Sendable (SysctlJournal) throws(AgentFailure) -> Void,
+        logger: Logger
+    ) {
         device = WireGuardDevice(name: interfaceName, transport: transport)
         host = HostNetwork(transport: transport)
+        settings = SysctlKeeper(access: sysctls, journal: journal, store: storeJournal)
         self.interfaceName = interfaceName
-        self.linkAlias = linkAlias
+        self.marks = marks
         self.logger = logger
     }
 
     /// - Parameter desired: `nil` removes exactly what is ours.
     /// - Throws: `AgentFailure`, one line for status and log. The kernel is read again the next time; nothing is assumed.
     package func reconcile(_ desired: DesiredState?) async throws(AgentFailure) -> Outcome {
+        changes = []
         do throws(NetlinkError) {
-            let outcome = if let desired { try await apply(desired) } else { try await remove() }
+            var outcome = if let desired { try await apply(desired) } else { try await remove() }
+            outcome.changes = changes
             isCareful = false
             return outcome
         } catch {
             // Whatever was applied before the failure is unknown, so every endpoint counts as not set.
             endpointLedger = [:]
+            verifiedFirewall = nil
             isCareful = true
             throw AgentFailure(kernel: error, desired: desired)
         }
     }
 
+    /// What a pass would change now, as commands in order; nothing is touched.
+    package func preview(_ desired: DesiredState?) async throws(AgentFailure) -> [String] {
+        do throws(NetlinkError) {
+            let snapshot = try await host.snapshot(linkName: interfaceName)
+            let hostPlan = plan(current: snapshot, desired: desired?.host, alias: marks.alias)
+            if let conflict = hostPlan.conflicts.first { return ["# \(conflict)"] }
+            let policy = try await policyPlan(desired?.host.policy)
+            var lines = hostPlan.operations.filter { $0.phase == .link }.map(\.description)
+            if let desired { lines += try await deviceChanges(desired).map(wgText) }
+            lines += policy.removals.map(\.description)
+            lines += hostPlan.operations.filter { $0.phase == .network }.map(\.description)
+            lines += try await firewallChange(desired?.host)?.map { "nft \($0)" } ?? []
+            lines += try await settings.changes(requirements(desired?.host, snapshot)).map(\.description)
+            return lines + policy.additions.map(\.description)
+        } catch {
+            throw AgentFailure(kernel: error, desired: desired)
+        }
+    }
+
+    /// The order lets no packet go astray: peers before the routes to them, routes before the rules that make them
+    /// count, and rules away before the routes behind them.
     private func apply(_ desired: DesiredState) async throws(NetlinkError) -> Outcome {
-        let hostPlan = plan(
-            current: try await host.snapshot(linkName: interfaceName),
-            desired: desired.host,
-            alias: linkAlias
-        )
+        let snapshot = try await host.snapshot(linkName: interfaceName)
+        let hostPlan = plan(current: snapshot, desired: desired.host, alias: marks.alias)
         if let conflict = hostPlan.conflicts.first {
             throw NetlinkError(operation: "configure \(interfaceName)", code: EEXIST, detail: conflict.description)
         }
         try await perform(hostPlan.operations.filter { $0.phase == .link })
 
         let current = try await device.snapshot()
-        let changes = plan(current: current, desired: desired.device, endpointLedger: endpointLedger)
-        for change in changes { logger.debug("kernel", metadata: ["change": "wg set \(interfaceName) \(change)"]) }
-        if !changes.isEmpty { try await device.apply(changes) }
+        let deviceChanges = plan(current: current, desired: desired.device, endpointLedger: endpointLedger)
+        note(deviceChanges.map(wgText))
+        if !deviceChanges.isEmpty { try await device.apply(deviceChanges) }
         endpointLedger = desired.device.peers.compactMapValues(\.endpoint)
 
-        let network = hostPlan.operations.filter { $0.phase == .network }
-        try await perform(network)
-        if changes.isEmpty, hostPlan.operations.isEmpty { return Outcome(current) }
+        let policy = try await policyPlan(desired.host.policy)
+        try await perform(policy.removals)
+        try await perform(hostPlan.operations.filter { $0.phase == .network })
+        try await setFirewall(desired.host)
+        try await setSettings(requirements(desired.host, snapshot))
+        try await perform(policy.additions)
+        if changes.isEmpty { return Outcome(current) }
         return Outcome(try await device.snapshot())
     }
 
     private func remove() async throws(NetlinkError) -> Outcome {
         endpointLedger = [:]
+        try await perform(try await policyPlan(nil).removals)
         // A link of our name that is somebody else's is nothing of ours: the plan is empty then, which is right.
-        let removal = plan(
-            current: try await host.snapshot(linkName: interfaceName),
-            desired: nil,
-            alias: linkAlias
-        )
-        try await perform(removal.operations)
+        let snapshot = try await host.snapshot(linkName: interfaceName)
+        try await perform(plan(current: snapshot, desired: nil, alias: marks.alias).operations)
+        try await setSettings([])
+        try await setFirewall(nil)
         return Outcome()
     }
 
-    private func perform(_ operations: [HostOperation]) async throws(NetlinkError) {
-        for operation in operations { logger.debug("kernel", metadata: ["change": "\(operation)"]) }
-        guard isCareful else {
-            if !operations.isEmpty { try await host.apply(operations) }
-            return
+    // MARK: - Parts
+
+    /// A device that is not there yet is an empty one.
+    private func deviceChanges(_ desired: DesiredState) async throws(NetlinkError) -> [DeviceOperation] {
+        let current: DeviceSnapshot
+        do throws(NetlinkError) {
+            current = try await device.snapshot()
+        } catch {
+            guard error.isNoSuchDevice else { throw error }
+            current = DeviceSnapshot(name: interfaceName, index: 0)
         }
+        return plan(current: current, desired: desired.device, endpointLedger: endpointLedger)
+    }
+
+    private func policyPlan(_ desired: PolicyRouting?) async throws(NetlinkError) -> PolicyPlan {
+        plan(current: try await host.policySnapshot(table: marks.table), desired: desired, marks: marks)
+    }
+
+    private func requirements(_ desired: HostConfiguration?, _ snapshot: HostSnapshot) -> [SysctlRequirement] {
+        desired.map { sysctlRequirements(of: $0, links: snapshot.links) } ?? []
+    }
+
+    private func setSettings(_ required: [SysctlRequirement]) async throws(NetlinkError) {
+        // Passes never overlap, so nobody else changes it meanwhile.
+        var keeper = settings
+        defer { settings = keeper }
+        note(try await keeper.apply(required).map(\.description))
+    }
+
+    private func setFirewall(_ desired: HostConfiguration?) async throws(NetlinkError) {
+        guard let change = try await firewallChange(desired) else { return }
+        note(["nft # replace table \(marks.nftablesTable) (\(change.count) commands)"])
+        try await host.commit(change, operation: "replace nftables table \(marks.nftablesTable)")
+        verifiedFirewall = nil
+    }
+
+    /// - Returns: `nil`: our table is as it should be.
+    private func firewallChange(_ desired: HostConfiguration?) async throws(NetlinkError) -> [NftablesChange]? {
+        let wanted = desired.flatMap { firewall(of: $0, marks: marks) }
+        do throws(NetlinkError) {
+            let generation = try await host.nftablesGeneration()
+            if let verifiedFirewall, verifiedFirewall == (wanted, generation) { return nil }
+            let held = try await host.nftablesRuleset(marks.nftablesTable)
+            if let held, !marks.own(held.table) {
+                guard wanted != nil else { return nil }
+                let problem = "nftables table \(held.table.name) exists and is not ours: rename it"
+                throw NetlinkError(operation: "set nftables table \(held.table.name)", code: EEXIST, detail: problem)
+            }
+            if held?.withoutHandles == wanted {
+                verifiedFirewall = (wanted, generation)
+                return nil
+            }
+            return wanted?.replacement ?? [.removeTable(marks.nftablesTable)]
+        } catch {
+            // A kernel without nf_tables holds no table of ours, and is in order while we want none.
+            guard wanted == nil, error.code == EOPNOTSUPP || error.code == EINVAL || error.code == EPROTONOSUPPORT
+            else { throw error }
+            return nil
+        }
+    }
+
+    private func perform(_ operations: [HostOperation]) async throws(NetlinkError) {
+        try await perform(operations) { [host] operations throws(NetlinkError) in try await host.apply(operations) }
+    }
+
+    private func perform(_ operations: [RoutingOperation]) async throws(NetlinkError) {
+        try await perform(operations) { [host] operations throws(NetlinkError) in try await host.apply(operations) }
+    }
+
+    private func perform<Operation: Sendable & CustomStringConvertible>(
+        _ operations: [Operation],
+        apply: ([Operation]) async throws(NetlinkError) -> Void
+    ) async throws(NetlinkError) {
+        if operations.isEmpty { return }
+        note(operations.map(\.description))
+        guard isCareful else { return try await apply(operations) }
         var firstFailure: NetlinkError?
         for operation in operations {
-            do throws(NetlinkError) {
-                try await host.apply([operation])
-            } catch {
-                firstFailure = firstFailure ?? error
-            }
+            do throws(NetlinkError) { try await apply([operation]) } catch { firstFailure = firstFailure ?? error }
         }
         if let firstFailure { throw firstFailure }
+    }
+
+    private func wgText(_ change: DeviceOperation) -> String { "wg set \(interfaceName) \(change)" }
+
+    private func note(_ commands: [String]) {
+        for command in commands { logger.debug("kernel", metadata: ["change": "\(command)"]) }
+        changes += commands
     }
 }
 

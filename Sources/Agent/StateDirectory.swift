@@ -37,15 +37,15 @@ package final class StateDirectory: Sendable {
 
     deinit { Glibc.close(lockDescriptor) }
 
-    /// Larger than any file kept here; a longer one is damaged.
-    private static let maximumFileBytes = 4096
+    /// Larger than most files kept here; a longer one is damaged.
+    package static let smallFileBytes = 4096
 
     /// The text of one of our files.
     ///
     /// - Returns: `nil` if there is none.
     /// - Throws: `AgentFailure` with `.stateDamaged` if it is no plain file, too long or no UTF-8; `.failure` if the disk
     ///   says no.
-    package func read(_ name: String) throws(AgentFailure) -> String? {
+    package func read(_ name: String, maximumBytes: Int = smallFileBytes) throws(AgentFailure) -> String? {
         let file = "\(path)/\(name)"
         let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         if descriptor < 0 {
@@ -58,11 +58,11 @@ package final class StateDirectory: Sendable {
             throw damaged(name, "it is no plain file")
         }
         // One byte more than allowed tells a long file from a full one.
-        var bytes = [UInt8](repeating: 0, count: Self.maximumFileBytes + 1)
+        var bytes = [UInt8](repeating: 0, count: maximumBytes + 1)
         let count = Glibc.read(descriptor, &bytes, bytes.count)
         guard count >= 0 else { throw AgentFailure(.failure, "cannot read \(file): \(errorText(errno))") }
-        guard count <= Self.maximumFileBytes else {
-            throw damaged(name, "it is longer than \(Self.maximumFileBytes) bytes")
+        guard count <= maximumBytes else {
+            throw damaged(name, "it is longer than \(maximumBytes) bytes")
         }
         guard let text = String(validating: bytes.prefix(count), as: UTF8.self) else {
             throw damaged(name, "it is no text")

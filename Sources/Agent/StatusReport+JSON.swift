@@ -26,6 +26,15 @@ extension StatusReport {
             ("interface", .string(core.interfaceName)),
             ("enabled", .bool(core.isEnabled)),
             ("mapSerial", core.mapSerial.map { .number(Int64(clamping: $0)) } ?? .null),
+            (
+                "repairs",
+                .object([
+                    ("total", .number(Int64(repairs.total))),
+                    ("lastTime", repairs.lastAtSeconds.map(JSONValue.number) ?? .null),
+                    ("lastChanges", .array(repairs.lastChanges.map(JSONValue.string))),
+                    ("fight", .bool(repairs.isFight)),
+                ])
+            ),
             ("problems", .array(problems.map(JSONValue.string))),
         ]
         return JSONValue.object(members).text() + "\n"

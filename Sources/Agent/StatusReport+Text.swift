@@ -25,6 +25,12 @@ extension StatusReport {
             "Map serial: \(core.mapSerial.map { "\($0)" } ?? "-")",
             "Peers count: \(connectedPeers)/\(core.peers.count) Connected",
         ]
+        if let last = repairs.lastAtSeconds {
+            lines.append(
+                "Repairs: \(repairs.total), last \(ago(last)): \(repairs.lastChanges.first ?? "-")"
+                    + (repairs.lastChanges.count > 1 ? " and \(repairs.lastChanges.count - 1) more" : "")
+            )
+        }
         lines += problems.map { "Problem: \($0)" }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -11,10 +11,29 @@ package struct StatusReport: Sendable {
     package var registrationProblem: String?
     /// Why the kernel does not hold what it should; `nil`: it does.
     package var kernelProblem: String?
+    package var repairs: Repairs
     /// Version of this program.
     package var version: String
     /// Seconds since 1970, for "ago" texts.
     package var nowSeconds: Int64
+
+    /// What other programs took away and we put back, since the start.
+    package struct Repairs: Hashable, Sendable {
+        package var total: Int
+        /// Seconds since 1970; `nil`: there was none.
+        package var lastAtSeconds: Int64?
+        /// As commands.
+        package var lastChanges: [String]
+        /// Another program undoes them again and again.
+        package var isFight: Bool
+
+        package init(total: Int = 0, lastAtSeconds: Int64? = nil, lastChanges: [String] = [], isFight: Bool = false) {
+            self.total = total
+            self.lastAtSeconds = lastAtSeconds
+            self.lastChanges = lastChanges
+            self.isFight = isFight
+        }
+    }
 
     package init(
         core: AgentStatus,
@@ -22,6 +41,7 @@ package struct StatusReport: Sendable {
         signalServer: ServerAddress?,
         registrationProblem: String?,
         kernelProblem: String?,
+        repairs: Repairs = Repairs(),
         version: String,
         nowSeconds: Int64
     ) {
@@ -30,6 +50,7 @@ package struct StatusReport: Sendable {
         self.signalServer = signalServer
         self.registrationProblem = registrationProblem
         self.kernelProblem = kernelProblem
+        self.repairs = repairs
         self.version = version
         self.nowSeconds = nowSeconds
     }
@@ -45,6 +66,10 @@ package struct StatusReport: Sendable {
         if let registrationProblem { return ["not logged in: \(registrationProblem)"] }
         var lines: [String] = []
         if let kernelProblem { lines.append("kernel: \(kernelProblem)") }
+        if repairs.isFight {
+            let change = repairs.lastChanges.first ?? "-"
+            lines.append("kernel: another program keeps undoing what the agent sets, last: \(change) (wgctl history)")
+        }
         guard core.isEnabled else { return lines }
         if core.management != .connected { lines.append("management: \(word(core.management))") }
         if core.signalServer != .connected { lines.append("signal: \(word(core.signalServer))") }

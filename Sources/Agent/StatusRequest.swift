@@ -4,6 +4,10 @@ package import MeshModel
 package enum StatusRequest: String, Hashable, Sendable, CaseIterable {
     case statusText = "status text"
     case statusJSON = "status json"
+    case planText = "plan text"
+    case planJSON = "plan json"
+    case historyText = "history text"
+    case historyJSON = "history json"
     case up
     case down
 
@@ -12,7 +16,7 @@ package enum StatusRequest: String, Hashable, Sendable, CaseIterable {
 
     /// Reads a line without its newline.
     ///
-    /// - Returns: `nil` for anything that is not exactly one of the four.
+    /// - Returns: `nil` for anything that is not exactly one of these.
     package init?(line: some Sequence<UInt8>) {
         guard let request = Self.allCases.first(where: { $0.rawValue.utf8.elementsEqual(line) }) else { return nil }
         self = request

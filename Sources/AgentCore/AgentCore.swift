@@ -1,5 +1,6 @@
 import ICE
 public import MeshModel
+public import Routing
 
 /// Every decision of the agent, as a value.
 ///
@@ -10,45 +11,43 @@ public struct AgentCore: Sendable {
     /// What does not change while the agent runs.
     public struct Configuration: Sendable {
         public var interfaceName: String
-        /// The owner mark of the link.
-        public var linkAlias: String
+        /// What our objects in the kernel bear; the fwmark and the routing table among it.
+        public var marks: OwnerMarks
         public var privateKey: PrivateKey
         public var publicKey: PublicKey
         /// What the user asked for; 0 lets the kernel choose.
         public var listenPort: UInt16
-        public var fwmark: UInt32
         /// Unless the control plane says otherwise.
         public var mtuBytes: UInt32
-        public var routeTable: UInt32
-        /// The owner mark of routes.
-        public var routeProtocol: UInt8
         public var persistentKeepaliveSeconds: UInt16
+        /// As a gateway: whether clients of our default routes reach private networks behind us too.
+        public var exitReachesPrivateNetworks: Bool
+        /// As a gateway: whether the networks of this host's own links are closed to the mesh.
+        public var blocksLocalNetworks: Bool
         /// What peers are told; informational.
         public var agentVersion: String
 
         public init(
             interfaceName: String,
-            linkAlias: String,
+            marks: OwnerMarks,
             privateKey: PrivateKey,
             publicKey: PublicKey,
             listenPort: UInt16,
-            fwmark: UInt32,
             mtuBytes: UInt32,
-            routeTable: UInt32,
-            routeProtocol: UInt8,
             persistentKeepaliveSeconds: UInt16,
+            exitReachesPrivateNetworks: Bool = false,
+            blocksLocalNetworks: Bool = false,
             agentVersion: String
         ) {
             self.interfaceName = interfaceName
-            self.linkAlias = linkAlias
+            self.marks = marks
             self.privateKey = privateKey
             self.publicKey = publicKey
             self.listenPort = listenPort
-            self.fwmark = fwmark
             self.mtuBytes = mtuBytes
-            self.routeTable = routeTable
-            self.routeProtocol = routeProtocol
             self.persistentKeepaliveSeconds = persistentKeepaliveSeconds
+            self.exitReachesPrivateNetworks = exitReachesPrivateNetworks
+            self.blocksLocalNetworks = blocksLocalNetworks
             self.agentVersion = agentVersion
         }
     }
@@ -64,6 +63,8 @@ public struct AgentCore: Sendable {
         case signal(from: PublicKey, SignalMessage)
         /// Addresses that may serve as host candidates: those of every usable interface but our own.
         case localAddresses([IPAddress])
+        /// The networks of those interfaces, which a gateway may be told to keep to itself.
+        case localNetworks(Set<IPPrefix>)
         /// The UDP port that the kernel's WireGuard socket is bound to.
         case listenPort(UInt16)
         /// A STUN message that arrived on WireGuard's port.
@@ -98,6 +99,7 @@ public struct AgentCore: Sendable {
     var management: ConnectionState = .connecting
     var signalServer: ConnectionState = .connecting
     var localAddresses: [IPAddress] = []
+    var localNetworks: Set<IPPrefix> = []
     var listenPort: UInt16 = 0
     var deregistration: String?
     var sessions: [PublicKey: PeerSession] = [:]
@@ -140,6 +142,9 @@ public struct AgentCore: Sendable {
             guard addresses != localAddresses else { return [] }
             localAddresses = addresses
             return renewLocalCandidates(at: now)
+        case .localNetworks(let networks):
+            localNetworks = networks
+            return reconcileIfChanged()
         case .listenPort(let port):
             guard port != listenPort else { return [] }
             if listenPort == 0 { for peer in sessions.keys { sessions[peer]?.offerNow(at: now) } }

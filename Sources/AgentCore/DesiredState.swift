@@ -18,21 +18,52 @@ extension AgentCore {
     /// Before the first map nothing is desired, and nothing is taken away either: `reconcile` is not asked for.
     var desiredState: DesiredState? {
         guard isEnabled, let map, let own else { return nil }
-        return DesiredState(host: host(own, routes(of: map)), device: device(map))
+        return DesiredState(host: host(own, map), device: device(map))
     }
 
-    private func host(_ own: SelfConfiguration, _ routes: [IPPrefix: NetworkRoute]) -> HostConfiguration {
+    /// The overlay stands in the main table: it needs no rules, and direct peers are reached whatever becomes of them.
+    /// Everything the map routes to us stands in our own, behind what the host itself knows.
+    private func host(_ own: SelfConfiguration, _ map: NetworkMap) -> HostConfiguration {
         let addresses = [own.address, own.addressV6].compactMap { $0 }
-        let overlays = addresses.map { routeConfiguration(to: $0.network, metric: 0) }
-        let routed = routes.keys.map { routeConfiguration(to: $0, metric: Self.routedMetric) }
+        let overlays = addresses.map { routeConfiguration(to: $0.network, table: Self.mainTable) }
+        let prefixes = routes(of: map).keys
+        let routed = prefixes.map { routeConfiguration(to: $0, table: configuration.marks.table) }
         return HostConfiguration(
             link: LinkConfiguration(
                 name: configuration.interfaceName,
-                alias: configuration.linkAlias,
+                alias: configuration.marks.alias,
                 mtuBytes: own.mtuBytes.map { UInt32(clamping: $0) } ?? configuration.mtuBytes
             ),
             addresses: Set(addresses),
-            routes: Set(overlays + routed)
+            routes: Set(overlays + routed),
+            policy: prefixes.isEmpty ? nil : policy(hasExitNode: prefixes.contains { $0.length == 0 }),
+            gateway: gateway(map)
+        )
+    }
+
+    private func policy(hasExitNode: Bool) -> PolicyRouting {
+        let marks = configuration.marks
+        return PolicyRouting(
+            table: marks.table,
+            priority: marks.rulePriority,
+            fwmark: marks.fwmark,
+            hasExitNode: hasExitNode
+        )
+    }
+
+    /// What we are the routing peer of; domain routes are served by name.
+    private func gateway(_ map: NetworkMap) -> GatewayConfiguration? {
+        var served: [IPPrefix: Bool] = [:]
+        for route in map.routes where route.routingPeer == configuration.publicKey {
+            guard let prefix = route.prefix?.network else { continue }
+            // Of two routes to one prefix, the one without translation is the one that somebody asked for.
+            served[prefix] = (served[prefix] ?? true) && route.masquerade
+        }
+        if served.isEmpty { return nil }
+        return GatewayConfiguration(
+            served: Set(served.map { GatewayConfiguration.Served(prefix: $0.key, masquerade: $0.value) }),
+            isInternetOnly: !configuration.exitReachesPrivateNetworks,
+            blockedNetworks: configuration.blocksLocalNetworks ? localNetworks : []
         )
     }
 
@@ -56,7 +87,7 @@ extension AgentCore {
         return DeviceConfiguration(
             privateKey: configuration.privateKey,
             listenPort: configuration.listenPort,
-            fwmark: configuration.fwmark,
+            fwmark: configuration.marks.fwmark,
             peers: peers
         )
     }
@@ -84,15 +115,15 @@ extension AgentCore {
             && !address.isUnspecified && !overlays.contains { $0.overlaps(prefix) }
     }
 
-    private func routeConfiguration(to destination: IPPrefix, metric: UInt32) -> RouteConfiguration {
+    private func routeConfiguration(to destination: IPPrefix, table: UInt32) -> RouteConfiguration {
         RouteConfiguration(
             destination: destination,
-            table: configuration.routeTable,
-            metric: metric,
-            routeProtocol: configuration.routeProtocol
+            table: table,
+            metric: 0,
+            routeProtocol: configuration.marks.routeProtocol
         )
     }
 
-    /// Below any route the host has of its own to the same prefix, so that a map never cuts a host off its own LAN.
-    private static let routedMetric: UInt32 = 4096
+    /// `RT_TABLE_MAIN`.
+    private static let mainTable: UInt32 = 254
 }

@@ -5,11 +5,23 @@ public struct HostConfiguration: Hashable, Sendable {
     /// (`IFA_F_NOPREFIXROUTE`): the overlay routes stand in `routes`, marked as ours.
     public var addresses: Set<IPPrefix>
     public var routes: Set<RouteConfiguration>
+    /// `nil`: no route of ours needs it, and the host's rules stay as they are.
+    public var policy: PolicyRouting?
+    /// `nil`: this host forwards nothing for the mesh.
+    public var gateway: GatewayConfiguration?
 
-    public init(link: LinkConfiguration, addresses: Set<IPPrefix> = [], routes: Set<RouteConfiguration> = []) {
+    public init(
+        link: LinkConfiguration,
+        addresses: Set<IPPrefix> = [],
+        routes: Set<RouteConfiguration> = [],
+        policy: PolicyRouting? = nil,
+        gateway: GatewayConfiguration? = nil
+    ) {
         self.link = link
         self.addresses = addresses
         self.routes = routes
+        self.policy = policy
+        self.gateway = gateway
     }
 }
 

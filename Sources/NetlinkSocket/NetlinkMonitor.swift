@@ -4,8 +4,10 @@ public import NetlinkWire
 
 /// Tells that objects of this host's network changed; what changed is for the reader to dump.
 public struct NetlinkMonitor: Sendable {
-    /// `nftables`: any object of any table.
-    public enum Kind: Hashable, Sendable, CaseIterable { case link, address, neighbour, nexthop, nftables, route, rule }
+    /// `nftables`: any object of any table. `setting`: forwarding and its like, of a link or of all (`RTM_NEWNETCONF`).
+    public enum Kind: Hashable, Sendable, CaseIterable {
+        case link, address, neighbour, nexthop, nftables, route, rule, setting
+    }
 
     public enum Event: Hashable, Sendable {
         /// One or more objects of this kind.
@@ -19,14 +21,22 @@ public struct NetlinkMonitor: Sendable {
 
     /// Joins the groups of `kinds`. Changes after this are reported.
     ///
-    /// - Parameter namespace: the path of a network namespace; `nil`: that of the calling thread.
+    /// - Parameters:
+    ///   - namespace: the path of a network namespace; `nil`: that of the calling thread.
+    ///   - receiveBufferBytes: how much the kernel keeps for us before events are lost, as `SO_RCVBUF` takes it; `nil`: the
+    ///     system's default (212,992, a hundred links or a thousand routes).
     /// - Throws: `NetlinkError`; `EPERM` for `.nftables` without `CAP_NET_ADMIN`.
-    public init(kinds: Set<Kind> = [.link, .address, .route], namespace: String? = nil) throws(NetlinkError) {
+    public init(
+        kinds: Set<Kind> = [.link, .address, .route],
+        namespace: String? = nil,
+        receiveBufferBytes: Int32? = nil
+    ) throws(NetlinkError) {
         var descriptors: [Int32] = []
         for bus in [NETLINK_ROUTE, NETLINK_NETFILTER] {
             let groups = kinds.filter { $0.bus == bus }.flatMap(\.groups).sorted()
             if groups.isEmpty { continue }
-            let descriptor = CNetlink_openMonitor(bus, namespace, groups, groups.count)
+            let bufferBytes = receiveBufferBytes ?? 0
+            let descriptor = CNetlink_openMonitor(bus, namespace, groups, groups.count, bufferBytes)
             guard descriptor >= 0 else {
                 for open in descriptors { CNetlink_closeMonitor(open) }
                 throw NetlinkError(operation: "watch the host's network", code: -descriptor)
@@ -101,6 +111,7 @@ extension NetlinkMonitor.Kind {
         case .nftables: [NFNLGRP_NFTABLES.rawValue]
         case .route: [RTNLGRP_IPV4_ROUTE.rawValue, RTNLGRP_IPV6_ROUTE.rawValue]
         case .rule: [RTNLGRP_IPV4_RULE.rawValue, RTNLGRP_IPV6_RULE.rawValue]
+        case .setting: [RTNLGRP_IPV4_NETCONF.rawValue, RTNLGRP_IPV6_NETCONF.rawValue]
         }
     }
 
@@ -112,6 +123,7 @@ extension NetlinkMonitor.Kind {
         case RTM_NEWNEXTHOP, RTM_DELNEXTHOP: self = .nexthop
         case RTM_NEWROUTE, RTM_DELROUTE: self = .route
         case RTM_NEWRULE, RTM_DELRULE: self = .rule
+        case RTM_NEWNETCONF, RTM_DELNETCONF: self = .setting
         case Int(NFNL_SUBSYS_NFTABLES) << 8...Int(NFNL_SUBSYS_NFTABLES) << 8 | 0xff: self = .nftables
         default: return nil
         }

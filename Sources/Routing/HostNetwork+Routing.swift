@@ -5,8 +5,10 @@ public import NetlinkWire
 extension HostNetwork {
     /// Routes of both families.
     ///
-    /// - Parameter table: 254: main; `nil`: of every table.
-    public func routes(table: UInt32? = nil) async throws(NetlinkError) -> [Route] {
+    /// - Parameters:
+    ///   - table: 254: main; `nil`: of every table.
+    ///   - kind: only routes of this kind; `nil`: all.
+    public func routes(table: UInt32? = nil, kind: Route.Kind? = nil) async throws(NetlinkError) -> [Route] {
         var routes: [Route] = []
         for isV4 in [true, false] {
             let operation = table.map { "list routes of table \($0)" } ?? "list routes"
@@ -15,7 +17,7 @@ extension HostNetwork {
                     operation,
                     type: RTM_GETROUTE,
                     reply: RTM_NEWROUTE,
-                    payload: RouteMessage.dump(isV4: isV4, table: table),
+                    payload: RouteMessage.dump(isV4: isV4, table: table, kind: kind),
                     RouteMessage.decodeRoute
                 )
             } catch {
@@ -23,8 +25,15 @@ extension HostNetwork {
                 guard table != nil, error.code == ENOENT else { throw error }
             }
         }
-        guard let table else { return routes }
-        return routes.filter { $0.table == table }
+        // Kernels before 4.20 do not filter.
+        return routes.filter { ($0.table == table || table == nil) && ($0.kind == kind || kind == nil) }
+    }
+
+    /// What there is of policy routing.
+    ///
+    /// - Parameter table: ours, which may not exist.
+    public func policySnapshot(table: UInt32) async throws(NetlinkError) -> PolicySnapshot {
+        PolicySnapshot(rules: try await rules(), guards: try await routes(table: table, kind: .unreachable))
     }
 
     /// Rules of both families, in the order they are asked.

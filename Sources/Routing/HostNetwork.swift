@@ -12,15 +12,7 @@ public struct HostNetwork<Transport: NetlinkTransport>: Sendable {
     ///
     /// - Throws: `NetlinkError`. Reading needs no privilege.
     public func snapshot(linkName: String) async throws(NetlinkError) -> HostSnapshot {
-        var host = HostSnapshot(linkName: linkName)
-        host.links = try await links()
-        host.addresses = try await dump(
-            "list addresses",
-            type: RTM_GETADDR,
-            reply: RTM_NEWADDR,
-            payload: AddressMessage.dump(),
-            AddressMessage.decode
-        )
+        var host = try await interfaces(linkName: linkName)
         guard let index = host.link?.index else { return host }
         for isV4 in [true, false] {
             let routes = try await dump(
@@ -32,6 +24,20 @@ public struct HostNetwork<Transport: NetlinkTransport>: Sendable {
             )
             host.routes += routes.filter { $0.linkIndex == index }
         }
+        return host
+    }
+
+    /// As `snapshot`, without routes.
+    public func interfaces(linkName: String) async throws(NetlinkError) -> HostSnapshot {
+        var host = HostSnapshot(linkName: linkName)
+        host.links = try await links()
+        host.addresses = try await dump(
+            "list addresses",
+            type: RTM_GETADDR,
+            reply: RTM_NEWADDR,
+            payload: AddressMessage.dump(),
+            AddressMessage.decode
+        )
         return host
     }
 

@@ -9,10 +9,17 @@ enum RouteMessage {
     /// - Parameters:
     ///   - linkIndex: only routes through this link; `nil`: all.
     ///   - table: only routes of this table; `nil`: all.
-    static func dump(isV4: Bool, linkIndex: UInt32? = nil, table: UInt32? = nil) -> [UInt8] {
+    ///   - kind: only routes of this kind; `nil`: all.
+    static func dump(
+        isV4: Bool,
+        linkIndex: UInt32? = nil,
+        table: UInt32? = nil,
+        kind: Route.Kind? = nil
+    ) -> [UInt8] {
         var header = [UInt8](repeating: 0, count: headerBytes)
         header[0] = family(isV4: isV4)
         if let table { header[4] = tableByte(table) }
+        if let kind { header[7] = kind.rawValue }
         var message = AttributeEncoder(header: header)
         if let linkIndex { message.append(RTA_OIF.rawValue, linkIndex) }
         if let table { message.append(RTA_TABLE.rawValue, table) }

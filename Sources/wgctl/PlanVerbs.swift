@@ -3,16 +3,21 @@ import NetlinkWire
 import WGKernel
 import WGTool
 
-let planUsage = "[<interface>] <configuration filename>"
+let planUsage = "[[<interface>] <configuration filename>] | [--socket <path>] [--instance <name>]"
 let diffUsage = "{ <interface> | <configuration filename> } { <interface> | <configuration filename> }"
 
 /// Exit status of `plan` and `diff` as of diff(1): 0 means nothing to change, 1 changes, 2 trouble.
 private let troubleStatus: Int32 = 2
 
-/// `plan`: what `syncconf` would do, as commands; touches nothing.
+/// `plan`: what `syncconf` would do, as commands; without a file, what the agent would change now. Touches nothing.
 func planConfiguration(_ invocation: Invocation) async -> Int32 {
     var invocation = invocation
     let isJSON = invocation.take(flag: "--json")
+    if invocation.arguments.first.map({ $0.hasPrefix("--") }) ?? true {
+        return await withAgent(invocation, usage: planUsage) { options throws(CommandFailure) in
+            try AgentClient(path: options.socketPath).run(isJSON ? "plan json" : "plan text")
+        }
+    }
     guard let path = invocation.arguments.last, invocation.arguments.count <= 2 else {
         invocation.complainUsage(planUsage)
         return troubleStatus

@@ -125,12 +125,14 @@ let verbs: [Verb] = [
     ),
     Verb(
         name: "plan",
-        summary: "Prints the commands by which syncconf would change an interface, and changes nothing",
+        summary: "Prints the commands by which syncconf, or the agent, would change the kernel, and changes nothing",
         usage: planUsage,
         more: """
               --json                 print JSON
             The interface is named by the file if it is left out. Keys of wg-quick are passed over.
             Exit status: 0 nothing would change, 1 something would, 2 trouble.
+            Without a file the agent is asked what it would change now: link, peers, routes, rules, nftables, settings.
+            Exit status then: 0 it answered, 3 no agent answers, 5 it waits for its first network map.
 
             """,
         run: planConfiguration
@@ -149,9 +151,14 @@ let verbs: [Verb] = [
     ),
     Verb(
         name: "monitor",
-        summary: "Prints every change of WireGuard links, their addresses and routes until interrupted",
+        summary: "Prints every change of WireGuard links, peers, addresses, routes and rules until interrupted",
         usage: monitorUsage,
-        more: "  --json                 print JSON, one object per line\n",
+        more: """
+              --json                 print JSON, one object per line
+              --interval SECONDS     how often devices and peers are read, of which the kernel tells nothing, 0 (never) to
+                                     3600 (default: 1)
+
+            """,
         run: monitorHost
     ),
     Verb(
@@ -161,6 +168,13 @@ let verbs: [Verb] = [
         more: agentOptionsHelp
             + "Exit status: 0 all is well, 3 no agent answers, 4 it is not registered, 5 something is wrong.\n",
         run: askStatus
+    ),
+    Verb(
+        name: "history",
+        summary: "Shows what the agent changed in the kernel, when and why; repairs are marked",
+        usage: statusUsage,
+        more: "      --json                 print JSON\n" + agentOptionsHelp,
+        run: askHistory
     ),
     Verb(
         name: "up",
@@ -176,8 +190,10 @@ let verbs: [Verb] = [
         more: agentOptionsHelp
             + """
               --interface LINK       what to remove when no agent runs (default: wgm0)
-            Without an agent it removes exactly what is ours: the link if it bears our mark (its alias), and our routes
-            through it. Exit status: 10 not root, 17 the link is somebody else's.
+              --state-dir PATH       where that agent kept its state (default: /var/lib/wgmesh[/INSTANCE])
+            Without an agent it removes exactly what is ours: the link if it bears our mark (its alias), our routes, rules
+            and nftables table, and puts back the kernel's settings. Exit status: 10 not root, 17 the link is somebody
+            else's.
 
             """,
         run: takeDown

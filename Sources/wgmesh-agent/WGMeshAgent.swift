@@ -84,8 +84,16 @@ struct TunnelOptions: ParsableArguments {
     var socket: String?
     @Option(help: "MTU in bytes unless the server names one (default: 1280).")
     var mtu: String?
-    @Option(help: "Mark on WireGuard's own packets (default: 0x7946).")
+    @Option(help: "Mark on WireGuard's own packets and the agent's sockets (default: 0x7946; differs by instance).")
     var fwmark: String?
+    @Option(help: "Routing table for the map's routes (default: 7946; differs by instance).")
+    var routeTable: String?
+    @Option(help: "Priority of the first of three routing rules (default: 7946; differs by instance).")
+    var rulePriority: String?
+    @Option(help: "What clients reach through us as an exit node: internet, or all that we reach (default: internet).")
+    var exitScope: String?
+    @Option(help: "As a gateway: the networks of our own links are open or closed to the mesh (default: open).")
+    var localNetworks: String?
 
     func set(_ flags: inout AgentFlags) {
         flags.setupKey = setupKey
@@ -95,6 +103,10 @@ struct TunnelOptions: ParsableArguments {
         flags.socket = socket
         flags.mtuBytes = mtu
         flags.fwmark = fwmark
+        flags.routeTable = routeTable
+        flags.rulePriority = rulePriority
+        flags.exitScope = exitScope
+        flags.localNetworks = localNetworks
     }
 }
 

@@ -1,6 +1,7 @@
 import AgentCore
 import ICE
 import MeshModel
+import Routing
 import TestSupport
 import Testing
 
@@ -21,14 +22,11 @@ struct CoreHarness {
         core = AgentCore(
             configuration: .init(
                 interfaceName: "wgm0",
-                linkAlias: "wgmesh",
+                marks: OwnerMarks(instance: nil),
                 privateKey: try #require(PrivateKey(bytes: Array(repeating: 9, count: 32))),
                 publicKey: own,
                 listenPort: 51820,
-                fwmark: 0x77670,
                 mtuBytes: 1280,
-                routeTable: 254,
-                routeProtocol: 77,
                 persistentKeepaliveSeconds: 25,
                 agentVersion: "test"
             ),
@@ -129,7 +127,7 @@ extension [AgentCore.Effect] {
         #expect(Set(peer.allowedIPs.map(\.description)) == ["100.64.0.2/32", "fd00:1::2/128"])
         #expect(peer.persistentKeepaliveSeconds == 25)
         #expect(peer.endpoint == nil)
-        #expect(desired.device.fwmark == 0x77670)
+        #expect(desired.device.fwmark == 0x7946)
     }
 
     @Test func `an older map is ignored, an equal serial is applied`() throws {

@@ -1,5 +1,6 @@
 import Agent
 import MeshModel
+import Routing
 import Testing
 
 private let key = "a2c8e62b-38f5-4553-b31e-dd66c696cebb"
@@ -20,13 +21,13 @@ private func configuration(
         let result = try configuration()
         #expect(result.management == ServerAddress(host: "10.0.0.1", port: 8443, usesTLS: false))
         #expect(result.interfaceName == "wgm0")
-        #expect(result.linkAlias == "wgmesh")
+        #expect(result.marks.alias == "wgmesh")
         #expect(result.listenPort == 51820)
         #expect(result.stateDirectory == "/var/lib/wgmesh")
         #expect(result.socketPath == "/run/wgmesh/agent.sock")
         #expect(result.hostname == "host")
         #expect(result.mtuBytes == 1280)
-        #expect(result.fwmark != 0x1bd00)
+        #expect(result.marks.fwmark == 0x7946 && result.marks.table == 7946)
         #expect(result.setupKey == nil)
     }
 
@@ -40,7 +41,7 @@ private func configuration(
 
     @Test func `an instance has its own mark, state and socket`() throws {
         let result = try configuration { $0.instance = "lab" }
-        #expect(result.linkAlias == "wgmesh:lab")
+        #expect(result.marks.alias == "wgmesh:lab")
         #expect(result.stateDirectory == "/var/lib/wgmesh/lab")
         #expect(result.socketPath == "/run/wgmesh/lab.sock")
     }

@@ -4,6 +4,7 @@ import Glibc
 import MeshModel
 import NetlinkWire
 import Synchronization
+import Routing
 import TestSupport
 import Testing
 
@@ -66,14 +67,11 @@ private struct RemotePeerAgent {
         core = AgentCore(
             configuration: AgentCore.Configuration(
                 interfaceName: "wgm0",
-                linkAlias: "wgmesh",
+                marks: OwnerMarks(instance: nil),
                 privateKey: Sample.peer.privateKey,
                 publicKey: Sample.peer.publicKey,
                 listenPort: 51820,
-                fwmark: 0,
                 mtuBytes: 1280,
-                routeTable: 254,
-                routeProtocol: 77,
                 persistentKeepaliveSeconds: 25,
                 agentVersion: "0.60.1"
             ),

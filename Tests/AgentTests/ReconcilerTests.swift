@@ -34,7 +34,14 @@ private func desired(endpoint: String? = nil) throws -> DesiredState {
 }
 
 private func makeReconciler<Kernel: NetlinkTransport>(_ kernel: Kernel) -> Reconciler<Kernel> {
-    Reconciler(interfaceName: "wgm0", linkAlias: "wgmesh", transport: kernel, logger: Sample.quietLogger)
+    Reconciler(
+        interfaceName: "wgm0",
+        marks: OwnerMarks(instance: nil),
+        transport: kernel,
+        sysctls: FakeSysctls(),
+        storeJournal: { _ in },
+        logger: Sample.quietLogger
+    )
 }
 
 /// The failure of a pass; `nil`: there was none.

@@ -1,6 +1,7 @@
 import AgentCore
 import ICE
 import MeshModel
+import Routing
 import TestSupport
 
 /// Many agents, one signal server and one network in virtual time; every accident comes from one seed.
@@ -164,14 +165,11 @@ struct VirtualMesh {
         return AgentCore(
             configuration: .init(
                 interfaceName: "wgm0",
-                linkAlias: "wgmesh",
+                marks: OwnerMarks(instance: nil),
                 privateKey: privateKey,
                 publicKey: key,
                 listenPort: Self.port,
-                fwmark: 0,
                 mtuBytes: 1280,
-                routeTable: 254,
-                routeProtocol: 77,
                 persistentKeepaliveSeconds: 25,
                 agentVersion: "simulated"
             ),

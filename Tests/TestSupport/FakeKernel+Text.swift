@@ -1,3 +1,4 @@
+import CNetlink
 import MeshModel
 import Routing
 import WGKernel
@@ -37,5 +38,17 @@ extension FakeKernel {
                 + " proto \(route.routeProtocol) metric \(route.metric)"
         }
         return (linkLines.sorted() + addressLines.sorted() + routeLines.sorted()).joined(separator: "\n")
+    }
+}
+
+extension FakeKernel {
+    /// Rules and guards as bytes, and the names of nftables tables with the number of their objects.
+    public func policyText() -> String {
+        let tables = nftables.filter { $0.type == NFT_MSG_NEWTABLE.rawValue }.map { table in
+            let name = String(decoding: table.table.dropFirst().prefix { $0 != 0 }, as: UTF8.self)
+            return "table inet \(name): \(nftables.count { $0.table == table.table }) objects"
+        }
+        return (rules.map { "rule \($0)" }.sorted() + guards.map { "guard \($0)" }.sorted() + tables)
+            .joined(separator: "\n")
     }
 }

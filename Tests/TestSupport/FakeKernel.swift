@@ -19,6 +19,11 @@ public actor FakeKernel: NetlinkTransport {
     /// `operation` of every request, in order.
     public private(set) var requests: [String] = []
 
+    /// Messages that made rules and routes without a link.
+    var rules: [[UInt8]] = []
+    var guards: [[UInt8]] = []
+    var nftables: [NftablesObject] = []
+    var generation: UInt32 = 1
     var nextIndex: UInt32 = 2
     var takenPorts: Set<UInt16> = []
     let traits: Traits
@@ -71,22 +76,26 @@ public actor FakeKernel: NetlinkTransport {
                 return []
             default: throw Refusal(EOPNOTSUPP)
             }
-        case .netfilter: throw Refusal(EOPNOTSUPP, "no netfilter here")
+        case .netfilter(let type): return try dumpNftables(UInt32(type & 0xff))
         case .routing(let type):
             switch Int(type) {
-            case RTM_GETLINK: return dumpLinks()
+            case RTM_GETLINK: return request.flags.contains(.dump) ? dumpLinks() : try readLink(payload)
             case RTM_GETADDR: return dumpAddresses()
             case RTM_GETROUTE: return try dumpRoutes(payload)
+            case RTM_GETRULE: return dumpRules(payload)
             default: break
             }
             try beginWrite()
             guard traits.isPrivileged else { throw Refusal(EPERM) }
+            if try changePolicy(type: Int(type), payload: payload) { return [] }
             try changeHost(type: Int(type), payload: payload)
             return []
         }
     }
 
-    private func beginWrite() throws(Refusal) {
+    func begin(_ operation: String) { requests.append(operation) }
+
+    func beginWrite() throws(Refusal) {
         writes += 1
         if !failures.isEmpty { throw Refusal(failures.removeFirst(), "injected by the test") }
     }
