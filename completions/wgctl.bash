@@ -5,7 +5,7 @@ _wgctl() {
         transfer persistent-keepalive dump'
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        words='show showconf set setconf addconf syncconf genkey genpsk pubkey plan diff monitor status history up down help'
+        words='show showconf set setconf addconf syncconf genkey genpsk pubkey plan diff monitor status history routes exit up down help'
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
         return
     fi
@@ -20,6 +20,10 @@ _wgctl() {
         plan:2 | plan:3 | diff:2 | diff:3) words="$interfaces --json"; compopt -o default ;;
         monitor:*) words='--json --interval' ;;
         status:* | history:*) words='--json --socket --instance' ;;
+        routes:2) words='list select deselect' ;;
+        routes:*) words='all -a --json --socket --instance' ;;
+        exit:2) words='list use auto off' ;;
+        exit:*) words='--json --socket --instance' ;;
         up:*) words='--socket --instance' ;;
         down:*) words='--socket --instance --interface --state-dir' ;;
         set:*)

@@ -9,7 +9,8 @@ public import MeshModel
 /// - Parameters:
 ///   - endpointLedger: the endpoints that *we* set last. An endpoint is emitted only if the decision differs from it: the
 ///     kernel roams endpoints on every authenticated packet, so its own value says nothing about our decision. A peer that
-///     the kernel does not hold always gets its endpoint.
+///     the kernel does not hold always gets its endpoint. A hint is given only where the kernel has no endpoint and
+///     nothing is decided.
 ///   - removesAllowedIPs: whether the kernel (6.16 or newer) takes single allowed IPs away. If not, a peer that loses one
 ///     gets its whole list anew.
 public func plan(
@@ -44,7 +45,11 @@ public func plan(
         }
         var change = PeerChange(publicKey: key, updateOnly: true)
         change.presharedKey = presharedKeyChange(from: present.presharedKey, to: peer.presharedKey)
-        if let endpoint = peer.endpoint, endpoint != endpointLedger[key] { change.endpoint = endpoint }
+        if let endpoint = peer.endpoint {
+            if endpoint != endpointLedger[key] { change.endpoint = endpoint }
+        } else if present.endpoint == nil {
+            change.endpoint = peer.endpointHint
+        }
         if present.persistentKeepaliveSeconds != peer.persistentKeepaliveSeconds {
             change.persistentKeepaliveSeconds = peer.persistentKeepaliveSeconds
         }
@@ -112,7 +117,7 @@ private func creation(of peer: PeerConfiguration, allowedIPs: [IPPrefix]) -> Pee
     PeerChange(
         publicKey: peer.publicKey,
         presharedKey: peer.presharedKey.map { .set($0) },
-        endpoint: peer.endpoint,
+        endpoint: peer.endpoint ?? peer.endpointHint,
         persistentKeepaliveSeconds: peer.persistentKeepaliveSeconds == 0 ? nil : peer.persistentKeepaliveSeconds,
         addedAllowedIPs: allowedIPs
     )

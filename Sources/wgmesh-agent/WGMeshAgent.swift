@@ -86,6 +86,10 @@ struct TunnelOptions: ParsableArguments {
     var mtu: String?
     @Option(help: "Mark on WireGuard's own packets and the agent's sockets (default: 0x7946; differs by instance).")
     var fwmark: String?
+    @Option(
+        help: "When no gateway of the exit node works, its traffic is held back (closed, the default) or not (open)."
+    )
+    var exitFailure: String?
     @Option(help: "Routing table for the map's routes (default: 7946; differs by instance).")
     var routeTable: String?
     @Option(help: "Priority of the first of three routing rules (default: 7946; differs by instance).")
@@ -103,6 +107,7 @@ struct TunnelOptions: ParsableArguments {
         flags.socket = socket
         flags.mtuBytes = mtu
         flags.fwmark = fwmark
+        flags.exitFailure = exitFailure
         flags.routeTable = routeTable
         flags.rulePriority = rulePriority
         flags.exitScope = exitScope
