@@ -5,7 +5,7 @@ _wgctl() {
         transfer persistent-keepalive dump'
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        words='show showconf set setconf addconf syncconf genkey genpsk pubkey plan diff monitor status up down help'
+        words='show showconf set setconf addconf syncconf genkey genpsk pubkey plan diff monitor status history up down help'
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
         return
     fi
@@ -19,9 +19,9 @@ _wgctl() {
         setconf:3 | addconf:3 | syncconf:3) compopt -o default; return ;;
         plan:2 | plan:3 | diff:2 | diff:3) words="$interfaces --json"; compopt -o default ;;
         monitor:*) words='--json --interval' ;;
-        status:*) words='--json --socket --instance' ;;
+        status:* | history:*) words='--json --socket --instance' ;;
         up:*) words='--socket --instance' ;;
-        down:*) words='--socket --instance --interface' ;;
+        down:*) words='--socket --instance --interface --state-dir' ;;
         set:*)
             case ${COMP_WORDS[COMP_CWORD - 1]} in
                 peer) words=$(wgctl show "${COMP_WORDS[2]}" peers 2>/dev/null) ;;

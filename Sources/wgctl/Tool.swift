@@ -190,8 +190,10 @@ let verbs: [Verb] = [
         more: agentOptionsHelp
             + """
               --interface LINK       what to remove when no agent runs (default: wgm0)
-            Without an agent it removes exactly what is ours: the link if it bears our mark (its alias), and our routes
-            through it. Exit status: 10 not root, 17 the link is somebody else's.
+              --state-dir PATH       where that agent kept its state (default: /var/lib/wgmesh[/INSTANCE])
+            Without an agent it removes exactly what is ours: the link if it bears our mark (its alias), our routes, rules
+            and nftables table, and puts back the kernel's settings. Exit status: 10 not root, 17 the link is somebody
+            else's.
 
             """,
         run: takeDown
