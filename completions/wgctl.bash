@@ -5,7 +5,7 @@ _wgctl() {
         transfer persistent-keepalive dump'
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        words='show showconf set setconf addconf syncconf genkey genpsk pubkey plan diff monitor status history routes exit up down help'
+        words='show showconf set setconf addconf syncconf genkey genpsk pubkey plan diff monitor status history why doctor routes exit up down help'
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
         return
     fi
@@ -24,6 +24,8 @@ _wgctl() {
         routes:*) words='all -a --json --socket --instance' ;;
         exit:2) words='list use auto off' ;;
         exit:*) words='--json --socket --instance' ;;
+        why:*) words='--from --mark --json --socket --instance' ;;
+        doctor:*) words='--json --state-dir --socket --instance' ;;
         up:*) words='--socket --instance' ;;
         down:*) words='--socket --instance --interface --state-dir' ;;
         set:*)
