@@ -364,7 +364,7 @@ package actor Agent<Transport: NetlinkTransport> {
         }
     }
 
-    private func answer(_ request: StatusRequest) async -> StatusResponse {
+    package func answer(_ request: StatusRequest) async -> StatusResponse {
         switch request {
         case .statusText, .statusJSON:
             // Counters and handshakes are the kernel's: look again, but not for everyone who polls.

@@ -1,13 +1,13 @@
 import MeshModel
 
-/// What the command line does to a mesh: setup keys and peers.
+/// What the command line does to a mesh: setup keys, peers, groups and routes.
 ///
 /// It works on the database itself, beside a running server or without one. SQLite orders the transactions of both; the
 /// server notices each commit within a quarter of a second (`MapPublisher.watchOtherProcesses`). So there is one way in
 /// and not two, and no admin socket to guard.
 package struct Administration: Sendable {
     private let directory: DataDirectory
-    private let store: any Store
+    let store: any Store
     private let now: @Sendable () -> Int64
 
     /// - Parameter mayCreate: makes a new mesh if the folder holds none.
@@ -87,17 +87,21 @@ package struct Administration: Sendable {
         return try await store.peers().map { PeerSummary($0, isServed: isServed) }
     }
 
+    /// Routes that it alone carried go with it.
+    ///
     /// - Parameter selector: identifier, name or public key.
     package func deletePeer(_ selector: String) async throws -> PeerSummary {
         let record = try await selecting { try await store.deletePeer(matching: selector) }
         return PeerSummary(record, isServed: false)
     }
 
-    private func selecting<Row>(_ body: () async throws -> Row) async throws -> Row {
+    func selecting<Row>(_ body: () async throws -> Row) async throws -> Row {
         do {
             return try await body()
         } catch let error as SelectionError {
             throw ServerFailure(.failure, "\(error)")
+        } catch let refusal as ChangeRefusal {
+            throw ServerFailure(.failure, "\(refusal)")
         }
     }
 }

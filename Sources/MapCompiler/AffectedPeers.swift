@@ -10,8 +10,8 @@ package func affectedPeers(from old: Directory, to new: Directory) -> Set<PeerID
         old.forwarderPort == new.forwarderPort
     else { return everybody }
 
-    let before = PolicyResolution(old).rules
-    let after = PolicyResolution(new).rules
+    let (oldPolicies, newPolicies) = (PolicyResolution(old), PolicyResolution(new))
+    let (before, after) = (oldPolicies.rules, newPolicies.rules)
     var affected = changedPeers(old, new) { $0 }
     let visiblyChanged = changedPeers(old, new) { $0.map(PeerAspect.init) }
     for rule in before + after {
@@ -19,6 +19,13 @@ package func affectedPeers(from old: Directory, to new: Directory) -> Set<PeerID
         if !rule.destinations.isDisjoint(with: visiblyChanged) { affected.formUnion(rule.sources) }
     }
     affected.formUnion(peersOfChangedRules(before, after))
+    affected.formUnion(
+        peersOfChangedRoutes(
+            RouteDistribution(old, policies: oldPolicies).routes,
+            RouteDistribution(new, policies: newPolicies).routes,
+            visiblyChanged
+        )
+    )
     return affected.intersection(everybody)
 }
 
@@ -79,6 +86,31 @@ private func peersOfChangedRules(
         affected.formUnion(movedDestinations)
         if !movedSources.isEmpty { affected.formUnion(oldDestinations.union(newDestinations)) }
         if !movedDestinations.isEmpty { affected.formUnion(oldSources.union(newSources)) }
+    }
+    return affected
+}
+
+/// Routing peers and clients of routes that came, went or changed; of a route that only gained or lost clients, these.
+private func peersOfChangedRoutes(
+    _ old: [RouteID: RouteDistribution.ResolvedRoute],
+    _ new: [RouteID: RouteDistribution.ResolvedRoute],
+    _ visiblyChanged: Set<PeerID>
+) -> Set<PeerID> {
+    var affected: Set<PeerID> = []
+    for id in Set(old.keys).union(new.keys) {
+        let forms = [old[id], new[id]].compactMap { $0 }
+        let routers = forms.reduce(into: Set<PeerID>()) { $0.formUnion($1.routers) }
+        let clients = forms.reduce(into: Set<PeerID>()) { $0.formUnion($1.clients) }
+        if let before = old[id], let after = new[id], before.route == after.route, before.routers == after.routers {
+            affected.formUnion(before.clients.symmetricDifference(after.clients))
+            let areSourcesSeenChanged = forms.contains { form in
+                form.accessRules.contains { !visiblyChanged.isDisjoint(with: $0.sources) }
+            }
+            if before.accessRules != after.accessRules || areSourcesSeenChanged { affected.formUnion(routers) }
+        } else {
+            affected.formUnion(routers.union(clients))
+        }
+        if !routers.isDisjoint(with: visiblyChanged) { affected.formUnion(clients) }
     }
     return affected
 }

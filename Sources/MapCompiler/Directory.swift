@@ -13,6 +13,7 @@ package struct Directory: Hashable, Sendable {
     package var peers: [PeerID: Peer]
     package var groups: [GroupID: Group]
     package var policies: [PolicyID: Policy]
+    package var routes: [RouteID: Route]
 
     package init(
         serial: UInt64,
@@ -21,7 +22,8 @@ package struct Directory: Hashable, Sendable {
         settings: AccountSettings = AccountSettings(),
         peers: [PeerID: Peer] = [:],
         groups: [GroupID: Group] = [:],
-        policies: [PolicyID: Policy] = [:]
+        policies: [PolicyID: Policy] = [:],
+        routes: [RouteID: Route] = [:]
     ) {
         self.serial = serial
         self.network = network
@@ -30,6 +32,7 @@ package struct Directory: Hashable, Sendable {
         self.peers = peers
         self.groups = groups
         self.policies = policies
+        self.routes = routes
     }
 }
 

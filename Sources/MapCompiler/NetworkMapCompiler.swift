@@ -7,17 +7,19 @@ package func compile(_ directory: Directory, for peer: PeerID) -> NetworkMap? {
     NetworkMapCompiler(directory).map(for: peer)
 }
 
-/// Turns a directory into network maps; resolves the policies once for all peers.
+/// Turns a directory into network maps; resolves policies and routes once for all peers.
 ///
 /// Source: spec/wire/management.md A10.
 package struct NetworkMapCompiler: Sendable {
     private let directory: Directory
     private let resolution: PolicyResolution
+    private let distribution: RouteDistribution
     private let forwarderPort: UInt16
 
     package init(_ directory: Directory) {
         self.directory = directory
         resolution = PolicyResolution(directory)
+        distribution = RouteDistribution(directory, policies: resolution)
         forwarderPort = directory.forwarderPort
     }
 
@@ -30,15 +32,19 @@ package struct NetworkMapCompiler: Sendable {
             return NetworkMap(serial: directory.serial, own: own, peers: [], dns: noNames)
         }
         let access = access(of: id, target)
-        let peers = access.peers.sorted().compactMap { directory.peers[$0] }
+        let visible = access.peers.sorted()
+        let peers = visible.compactMap { directory.peers[$0] }
+        let named = access.peers.union(distribution.advertisers(to: id)).subtracting([id]).sorted()
         return NetworkMap(
             serial: directory.serial,
             own: own,
             peers: peers.map { directory.remotePeer($0, seenBy: target) },
+            routes: routes(to: id, target, from: visible),
             firewallRules: access.rules,
+            routeFirewallRules: routeRules(of: id, target),
             dns: DNSConfiguration(
                 isEnabled: true,
-                zones: [directory.peerZone(of: [target] + peers, seenBy: target)],
+                zones: [directory.peerZone(of: [target] + named.compactMap { directory.peers[$0] }, seenBy: target)],
                 forwarderPort: forwarderPort
             )
         )
@@ -70,6 +76,18 @@ package struct NetworkMapCompiler: Sendable {
             if isDestination { add(resolved.sortedSources, .inbound) }
         }
         return (peers, rules)
+    }
+
+    private func routes(to id: PeerID, _ target: Peer, from visible: [PeerID]) -> [NetworkRoute] {
+        distribution.offers(to: id, from: visible).flatMap { router, offer in
+            directory.peers[router].map { offer.networkRoutes(by: $0, for: target) } ?? []
+        }
+    }
+
+    private func routeRules(of id: PeerID, _ target: Peer) -> [RouteFirewallRule] {
+        var seen: Set<RouteFirewallRule> = []
+        return distribution.offers(of: id).flatMap { $0.firewallRules(for: id, target, directory) }
+            .filter { seen.insert($0).inserted }
     }
 }
 
@@ -149,7 +167,7 @@ extension Directory {
 
     private func fqdn(_ label: String) -> String { "\(label).\(domain)" }
 
-    /// Names of the visible peers. Source: A10.7.
+    /// Names of the visible peers and of who advertises routes. Source: A10.7.
     fileprivate func peerZone(of visible: [Peer], seenBy target: Peer) -> DNSZone {
         var records: [DNSRecord] = []
         for peer in visible {

@@ -9,6 +9,8 @@ public struct NetworkMap: Hashable, Sendable {
     public var offlinePeers: [RemotePeer]
     public var routes: [NetworkRoute]
     public var firewallRules: [FirewallRule]
+    /// Who may use the routes that this peer itself serves.
+    public var routeFirewallRules: [RouteFirewallRule]
     /// `nil`: the control plane said nothing about names; treat as disabled.
     public var dns: DNSConfiguration?
 
@@ -19,6 +21,7 @@ public struct NetworkMap: Hashable, Sendable {
         offlinePeers: [RemotePeer] = [],
         routes: [NetworkRoute] = [],
         firewallRules: [FirewallRule] = [],
+        routeFirewallRules: [RouteFirewallRule] = [],
         dns: DNSConfiguration? = nil
     ) {
         self.serial = serial
@@ -27,6 +30,7 @@ public struct NetworkMap: Hashable, Sendable {
         self.offlinePeers = offlinePeers
         self.routes = routes
         self.firewallRules = firewallRules
+        self.routeFirewallRules = routeFirewallRules
         self.dns = dns
     }
 }

@@ -8,8 +8,8 @@ extension FirewallRule {
         self.init(
             peer: try Self.peer(wire),
             direction: try Self.direction(wire.direction),
-            action: try Self.action(wire.action),
-            transport: try Self.transport(wire),
+            action: try Action(wire: wire.action, at: "Action"),
+            transport: try Transport(wire: wire.protocol, custom: wire.customProtocol, at: "Protocol"),
             ports: try Self.ports(wire),
             policyID: String(decoding: wire.policyID, as: UTF8.self)
         )
@@ -40,29 +40,6 @@ extension FirewallRule {
         }
     }
 
-    private static func action(_ wire: Management_RuleAction) throws(WireError) -> Action {
-        switch wire {
-        case .accept: .accept
-        case .drop: .drop
-        case .UNRECOGNIZED(let number): throw WireError("Action", "unknown action \(number)")
-        }
-    }
-
-    private static func transport(_ wire: Management_FirewallRule) throws(WireError) -> Transport {
-        switch wire.protocol {
-        case .all: return .all
-        case .tcp, .netbirdSsh: return .tcp
-        case .udp: return .udp
-        case .icmp: return .icmp
-        case .custom:
-            guard let number = UInt8(exactly: wire.customProtocol) else {
-                throw WireError("customProtocol", "\(wire.customProtocol) is no IP protocol")
-            }
-            return .number(number)
-        case .unknown, .UNRECOGNIZED: throw WireError("Protocol", "unknown protocol \(wire.protocol.rawValue)")
-        }
-    }
-
     private static func ports(_ wire: Management_FirewallRule) throws(WireError) -> Ports {
         if !wire.port.isEmpty {
             guard let port = decimal(wire.port, as: UInt16.self) else {
@@ -70,18 +47,73 @@ extension FirewallRule {
             }
             return port == 0 ? .any : .one(port)
         }
-        switch wire.portInfo.portSelection {
-        case nil: return .any
-        case .port(let number):
-            guard let port = UInt16(exactly: number) else { throw WireError("PortInfo.port", "\(number) is no port") }
-            return port == 0 ? .any : .one(port)
-        case .range(let range):
-            if range.end == 0 { return .any }
-            guard let start = UInt16(exactly: range.start), let end = UInt16(exactly: range.end), start <= end else {
-                throw WireError("PortInfo.range", "\(range.start)-\(range.end) is no port range")
-            }
-            return .range(start...end)
+        return try Ports(wire: wire.portInfo, at: "PortInfo")
+    }
+}
+
+extension FirewallRule.Action {
+    init(wire: Management_RuleAction, at path: String) throws(WireError) {
+        switch wire {
+        case .accept: self = .accept
+        case .drop: self = .drop
+        case .UNRECOGNIZED(let number): throw WireError(path, "unknown action \(number)")
         }
+    }
+}
+
+extension FirewallRule.Transport {
+    init(wire: Management_RuleProtocol, custom: UInt32, at path: String) throws(WireError) {
+        switch wire {
+        case .all: self = .all
+        case .tcp, .netbirdSsh: self = .tcp
+        case .udp: self = .udp
+        case .icmp: self = .icmp
+        case .custom:
+            guard let number = UInt8(exactly: custom) else {
+                throw WireError("customProtocol", "\(custom) is no IP protocol")
+            }
+            self = .number(number)
+        case .unknown, .UNRECOGNIZED: throw WireError(path, "unknown protocol \(wire.rawValue)")
+        }
+    }
+
+    /// The protocol, and the number that goes with `custom`.
+    var wire: (protocol: Management_RuleProtocol, custom: UInt32) {
+        switch self {
+        case .all: (.all, 0)
+        case .tcp: (.tcp, 0)
+        case .udp: (.udp, 0)
+        case .icmp: (.icmp, 0)
+        case .number(let number): (.custom, UInt32(number))
+        }
+    }
+}
+
+extension FirewallRule.Ports {
+    init(wire: Management_PortInfo, at path: String) throws(WireError) {
+        switch wire.portSelection {
+        case nil: self = .any
+        case .port(let number):
+            guard let port = UInt16(exactly: number) else { throw WireError("\(path).port", "\(number) is no port") }
+            self = port == 0 ? .any : .one(port)
+        case .range(let range):
+            if range.end == 0 {
+                self = .any
+                return
+            }
+            guard let start = UInt16(exactly: range.start), let end = UInt16(exactly: range.end), start <= end else {
+                throw WireError("\(path).range", "\(range.start)-\(range.end) is no port range")
+            }
+            self = .range(start...end)
+        }
+    }
+}
+
+extension Management_PortInfo.Range {
+    init(_ range: ClosedRange<UInt16>) {
+        self.init()
+        start = UInt32(range.lowerBound)
+        end = UInt32(range.upperBound)
     }
 }
 
@@ -92,22 +124,12 @@ extension Management_FirewallRule {
         peerIp = rule.peer.address.description
         direction = rule.direction == .inbound ? .in : .out
         action = rule.action == .accept ? .accept : .drop
-        switch rule.transport {
-        case .all: `protocol` = .all
-        case .tcp: `protocol` = .tcp
-        case .udp: `protocol` = .udp
-        case .icmp: `protocol` = .icmp
-        case .number(let number):
-            `protocol` = .custom
-            customProtocol = UInt32(number)
-        }
+        (`protocol`, customProtocol) = rule.transport.wire
         switch rule.ports {
         case .one(let number): port = String(number)
         // Receivers take a TCP or UDP range that ends at 0 for "any port"; other protocols carry no PortInfo.
         case .any: if rule.transport == .tcp || rule.transport == .udp { portInfo.range = .init() }
-        case .range(let range):
-            portInfo.range.start = UInt32(range.lowerBound)
-            portInfo.range.end = UInt32(range.upperBound)
+        case .range(let range): portInfo.range = .init(range)
         }
         policyID = Data(rule.policyID.utf8)
         if usesSourcePrefixes { sourcePrefixes = [rule.peer.compact] }

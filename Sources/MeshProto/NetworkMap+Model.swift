@@ -45,6 +45,13 @@ extension NetworkMap {
         firewallRules = readable(wire.firewallRules, at: "FirewallRules", skipped: &skipped) { item throws(WireError) in
             try FirewallRule(wire: item)
         }
+        routeFirewallRules = readable(
+            wire.routesFirewallRules,
+            at: "routesFirewallRules",
+            skipped: &skipped
+        ) { item throws(WireError) in
+            try RouteFirewallRule(wire: item)
+        }
         // Stock agents take this for a server from before 2023 and let everything in; a missing flag opens nothing here.
         if wire.firewallRules.isEmpty, !wire.firewallRulesIsEmpty {
             skipped.append(WireError("NetworkMap.firewallRulesIsEmpty", "false with no rules; taken as no access"))

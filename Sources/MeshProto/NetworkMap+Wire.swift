@@ -46,6 +46,7 @@ extension Management_NetworkMap {
         firewallRules = map.firewallRules.map {
             Management_FirewallRule($0, usesSourcePrefixes: usesSourcePrefixes)
         }
+        routesFirewallRules = map.routeFirewallRules.map { Management_RouteFirewallRule($0) }
         if let dns = map.dns { dnsconfig = Management_DNSConfig(dns) }
         // Without these flags a receiver takes an empty list for an old server and lets everything in (A5.3).
         remotePeersIsEmpty = remotePeers.isEmpty
@@ -85,13 +86,11 @@ extension Management_RemotePeerConfig {
 extension Management_Route {
     /// Numbers of `NetworkType`.
     private static let (v4, v6, domain): (Int64, Int64, Int64) = (1, 2, 3)
-    /// Fills `Network` of a domain route, as stock servers do; receivers ignore it.
-    private static let domainPlaceholder = "192.0.2.0/32"
 
     init(_ route: NetworkRoute) {
         self.init()
         id = route.id
-        network = route.prefix?.description ?? Self.domainPlaceholder
+        network = route.prefix?.description ?? domainPlaceholder
         networkType = route.prefix.map { $0.isV4 ? Self.v4 : Self.v6 } ?? Self.domain
         peer = route.routingPeer.base64
         metric = Int64(route.metric)
@@ -102,3 +101,6 @@ extension Management_Route {
         skipAutoApply = route.skipAutoApply
     }
 }
+
+/// Fills the network of a domain route, as stock servers do; receivers ignore it.
+let domainPlaceholder = "192.0.2.0/32"

@@ -151,9 +151,14 @@ let verbs: [Verb] = [
     ),
     Verb(
         name: "monitor",
-        summary: "Prints every change of WireGuard links, their addresses and routes until interrupted",
+        summary: "Prints every change of WireGuard links, peers, addresses, routes and rules until interrupted",
         usage: monitorUsage,
-        more: "  --json                 print JSON, one object per line\n",
+        more: """
+              --json                 print JSON, one object per line
+              --interval SECONDS     how often devices and peers are read, of which the kernel tells nothing, 0 (never) to
+                                     3600 (default: 1)
+
+            """,
         run: monitorHost
     ),
     Verb(
@@ -199,8 +204,10 @@ let verbs: [Verb] = [
         more: agentOptionsHelp
             + """
               --interface LINK       what to remove when no agent runs (default: wgm0)
-            Without an agent it removes exactly what is ours: the link if it bears our mark (its alias), and our routes
-            through it. Exit status: 10 not root, 17 the link is somebody else's.
+              --state-dir PATH       where that agent kept its state (default: /var/lib/wgmesh[/INSTANCE])
+            Without an agent it removes exactly what is ours: the link if it bears our mark (its alias), our routes, rules
+            and nftables table, and puts back the kernel's settings. Exit status: 10 not root, 17 the link is somebody
+            else's.
 
             """,
         run: takeDown

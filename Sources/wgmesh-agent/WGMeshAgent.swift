@@ -94,9 +94,9 @@ struct TunnelOptions: ParsableArguments {
     var routeTable: String?
     @Option(help: "Priority of the first of three routing rules (default: 7946; differs by instance).")
     var rulePriority: String?
-    @Option(help: "As an exit node, lead clients to the internet alone, or to all that this host reaches (default: internet).")
+    @Option(help: "What clients reach through us as an exit node: internet, or all that we reach (default: internet).")
     var exitScope: String?
-    @Option(help: "As a gateway, whether the networks of this host's own links are open or closed to the mesh (default: open).")
+    @Option(help: "As a gateway: the networks of our own links are open or closed to the mesh (default: open).")
     var localNetworks: String?
 
     func set(_ flags: inout AgentFlags) {

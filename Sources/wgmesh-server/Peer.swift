@@ -34,7 +34,8 @@ struct Peer: AsyncParsableCommand {
 
     struct Delete: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Delete a host from the mesh; it can join again with a setup key."
+            abstract: "Delete a host from the mesh; it can join again with a setup key.",
+            discussion: "Routes that it alone carried are deleted with it."
         )
 
         @OptionGroup var data: DataDirectoryOption

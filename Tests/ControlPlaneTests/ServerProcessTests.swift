@@ -49,6 +49,80 @@ struct ServerProcessTests {
         }
     }
 
+    @Test func `a route made beside the running server is in the maps of both its ends within a second`() async throws {
+        try await withTemporaryFolder { folder in
+            let server = try ServerProcess(["serve", "--data-dir", folder, "--listen", "127.0.0.1:0"])
+            let endpoint = try await server.endpoint()
+            func run(_ arguments: String...) async throws -> String {
+                let ended = try await ServerProcess.run(arguments + ["--data-dir", folder])
+                #expect(ended.status == 0, "\(arguments): \(ended.errors)")
+                return ended.output.trimmingCharacters(in: .whitespacesAndNewlines)
+            }
+            let key = try await run("setup-key", "create")
+            try await TestMesh.connect(to: endpoint) { client in
+                let mesh = TestMesh(
+                    folder: folder,
+                    endpoint: endpoint,
+                    management: .init(wrapping: client),
+                    signal: .init(wrapping: client)
+                )
+                let router = try await mesh.join("router", setupKey: key)
+                let host = try await mesh.join("host", setupKey: key)
+                let bystander = try await mesh.join("bystander", setupKey: key)
+                _ = try await run("group", "create", "clients")
+                #expect(try await run("group", "add-peer", "clients", "host") == "clients: host")
+                try await mesh.following(bystander) { bystanderStream in
+                    let bystanderFirst = try await bystanderStream.map().map
+                    try await mesh.following(router) { routerStream in
+                        try await mesh.following(host) { hostStream in
+                            let first = (try await routerStream.map().map, try await hostStream.map().map)
+                            #expect(first.0.routes.isEmpty && first.1.routes.isEmpty)
+                            let id = try await run(
+                                "route",
+                                "create",
+                                "--network-id",
+                                "exit",
+                                "--prefix",
+                                "0.0.0.0/0",
+                                "--peer",
+                                "router",
+                                "--group",
+                                "clients",
+                                "--metric",
+                                "50",
+                                "--auto-apply",
+                                "off"
+                            )
+                            let routed = (try await routerStream.map(), try await hostStream.map())
+                            #expect(routed.0.waited + routed.1.waited < .seconds(1))
+                            #expect(routed.0.map.serial > first.0.serial && routed.1.map.serial > first.1.serial)
+                            for map in [routed.0.map, routed.1.map] {
+                                #expect(map.routes.map(\.id) == [id, id + "-v6-default"])
+                                #expect(map.routes.map(\.prefix) == [IPPrefix("0.0.0.0/0"), IPPrefix("::/0")])
+                                #expect(map.routes.map(\.routingPeer) == [router.publicKey, router.publicKey])
+                                #expect(map.routes.map(\.metric) == [50, 50])
+                                #expect(map.routes.map(\.skipAutoApply) == [true, true])
+                            }
+                            #expect(routed.0.map.routeFirewallRules.count == 2)
+                            #expect(routed.1.map.routeFirewallRules.isEmpty)
+                            #expect(try await run("route", "list").contains("exit"))
+                            #expect(try await run("route", "update", "exit", "--metric", "9").contains(id))
+                            #expect(try await hostStream.map().map.routes.map(\.metric) == [9, 9])
+                            #expect(try await run("route", "delete", "exit").contains(id))
+                            #expect(try await hostStream.map().map.routes.isEmpty)
+                        }
+                    }
+                    // The next thing that concerns the bystander is a host that leaves: it was told of no route.
+                    _ = try await run("peer", "delete", "host")
+                    let next = try await bystanderStream.map().map
+                    #expect(next.peers.count == bystanderFirst.peers.count - 1)
+                }
+            }
+            server.terminate()
+            #expect(await server.ended().status == 0)
+        }
+    }
+
     @Test func `whatever prevents a start is one line and a status of its own`() async throws {
         try await withTemporaryFolder { folder in
             let first = try ServerProcess(["serve", "--data-dir", folder, "--listen", "127.0.0.1:0"])
@@ -76,7 +150,15 @@ struct ServerProcessTests {
         ["serve", "--tls-cert", "cert.pem"], ["serve", "--domain", "-"], ["serve", "--log-level", "loud"],
         ["setup-key", "create", "--expires", "soon"],
         ["setup-key", "create", "--type", "one-off", "--usage-limit", "2"],
-        ["peer", "delete"], ["dance"],
+        ["peer", "delete"], ["dance"], ["group", "create", ""], ["group", "add-peer", "a"],
+        ["route", "create", "--prefix", "10.1.0.0/16", "--peer", "a", "--group", "All"],
+        ["route", "create", "--network-id", "n", "--peer", "a", "--group", "All"],
+        ["route", "create", "--network-id", "n", "--prefix", "10.1.0.5/16", "--peer", "a", "--group", "All"],
+        ["route", "create", "--network-id", "n", "--prefix", "10.1.0.0/16", "--group", "All"],
+        ["route", "create", "--network-id", "n", "--prefix", "10.1.0.0/16", "--peer", "a"],
+        ["route", "update", "n"], ["route", "update", "n", "--metric", "10000"],
+        ["route", "update", "n", "--prefix", "10.1.0.0/16", "--domain", "a.example"],
+        ["route", "update", "n", "--masquerade", "maybe"],
     ])
     func `wrong usage ends with 2`(arguments: [String]) async throws {
         try await withTemporaryFolder { folder in
@@ -101,6 +183,7 @@ struct ServerProcessTests {
             for path in [folder, folder + "/typo"] {
                 for command in [
                     ["peer", "list"], ["peer", "delete", "a"], ["setup-key", "list"], ["setup-key", "revoke", "a"],
+                    ["group", "list"], ["group", "create", "g"], ["route", "list"], ["route", "delete", "n"],
                 ] {
                     let result = try await ServerProcess.run(command + ["--data-dir", path])
                     #expect(result.status == ExitStatus.failure.rawValue)
@@ -114,7 +197,10 @@ struct ServerProcessTests {
     @Test func `what is not there is named`() async throws {
         try await withTemporaryFolder { folder in
             _ = try await ServerProcess.run(["setup-key", "create", "--data-dir", folder])
-            for command in [["peer", "delete"], ["setup-key", "revoke"]] {
+            for command in [
+                ["peer", "delete"], ["setup-key", "revoke"], ["group", "delete"], ["route", "delete"],
+                ["route", "update", "--metric", "5"],
+            ] {
                 let result = try await ServerProcess.run(command + ["nobody", "--data-dir", folder])
                 #expect(result.status == ExitStatus.failure.rawValue)
                 #expect(result.lines == 1 && result.errors.contains("nobody"))

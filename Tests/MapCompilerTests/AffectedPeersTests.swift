@@ -63,7 +63,7 @@ struct AffectedPeersTests {
     }
 
     /// The property that a publisher depends on: who is not named has the same map as before.
-    @Test(arguments: 1...200 as ClosedRange<UInt64>) func `whose map differs is affected`(seed: UInt64) {
+    @Test(arguments: 1...500 as ClosedRange<UInt64>) func `whose map differs is affected`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let old = Directory.random(using: &generator)
         var new = old
@@ -84,7 +84,8 @@ extension Directory {
         let peer = peers.keys.sorted().randomElement(using: &generator) ?? .number(1)
         let group = groups.keys.sorted().randomElement(using: &generator) ?? .named("All")
         let policy = policies.keys.sorted().randomElement(using: &generator)
-        switch Int.random(in: 0..<10, using: &generator) {
+        let route = routes.keys.sorted().randomElement(using: &generator)
+        switch Int.random(in: 0..<14, using: &generator) {
         case 0:
             peers[peer] = nil
             for id in groups.keys { groups[id]?.members.remove(peer) }
@@ -99,6 +100,10 @@ extension Directory {
         case 6: policies["new"] = .random(99, peers: 8, using: &generator)
         case 7: peers[peer]?.isValidated.toggle()
         case 8: peers[peer]?.meta.isIPv6Disabled.toggle()
+        case 9: if let route { routes[route]?.isEnabled.toggle() }
+        case 10: if let route { routes[route] = nil }
+        case 11: routes["new"] = .random(peers: 8, using: &generator)
+        case 12: if let route { routes[route]?.distributionGroups.formSymmetricDifference([group]) }
         default: peers[peer]?.address = IPAddress(bytes: [100, 64, 9, 9])!
         }
     }

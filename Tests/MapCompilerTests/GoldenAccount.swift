@@ -65,6 +65,9 @@ struct GoldenAccount {
                 rules: try policy.rules.map { try $0.converted() }
             )
         }
+        for route in account.routes {
+            directory.routes[RouteID(rawValue: route.id)] = try route.converted()
+        }
         return directory
     }
 
@@ -101,6 +104,9 @@ extension Management_SyncResponse {
         try copy.networkMap.offlinePeers.sortByBytes()
         try copy.networkMap.firewallRules.sortByBytes()
         try copy.networkMap.routes.sortByBytes()
+        for index in copy.networkMap.routesFirewallRules.indices {
+            copy.networkMap.routesFirewallRules[index].sourceRanges.sort()
+        }
         try copy.networkMap.routesFirewallRules.sortByBytes()
         for index in copy.networkMap.dnsconfig.customZones.indices {
             try copy.networkMap.dnsconfig.customZones[index].records.sortByBytes()
@@ -205,6 +211,42 @@ private struct AccountFile: Decodable {
             return .groups(Set((groups ?? []).map { GroupID(rawValue: $0.id) }))
         }
     }
+    struct Route: Decodable {
+        let id: String
+        let network_id: String
+        let enabled: Bool
+        let network: String?
+        let domains: [String]?
+        let peer: String?
+        let peer_groups: [String]?
+        let groups: [String]
+        let access_control_groups: [String]?
+        let metric: Int
+        let masquerade: Bool
+        let keep_route: Bool
+        let skip_auto_apply: Bool
+
+        func converted() throws -> MapCompiler.Route {
+            MapCompiler.Route(
+                networkID: network_id,
+                isEnabled: enabled,
+                destination: try destination(),
+                routers: try routerSelection(peer: peer, groups: peer_groups),
+                distributionGroups: Set(groups.map { GroupID(rawValue: $0) }),
+                accessGroups: Set((access_control_groups ?? []).map { GroupID(rawValue: $0) }),
+                metric: metric,
+                masquerade: masquerade,
+                keepRoute: keep_route,
+                skipAutoApply: skip_auto_apply
+            )
+        }
+
+        private func destination() throws -> RouteDestination {
+            if let domains { return .domains(domains) }
+            guard let prefix = network.flatMap({ IPPrefix($0) }) else { throw GoldenError("route \(id) leads nowhere") }
+            return .prefix(prefix)
+        }
+    }
     struct Registered: Decodable {
         /// `nil` if deleted.
         let id: String?
@@ -247,5 +289,13 @@ private struct AccountFile: Decodable {
     let peers: [Peer]
     let groups: [Group]
     let policies: [Policy]
+    let routes: [Route]
     let registered_peers: [Registered]
+}
+
+/// The peer, or else the groups.
+private func routerSelection(peer: String?, groups: [String]?) throws -> RouterSelection {
+    if let peer, !peer.isEmpty { return .peer(PeerID(rawValue: peer)) }
+    guard let groups else { throw GoldenError("nobody carries a route") }
+    return .groups(Set(groups.map { GroupID(rawValue: $0) }))
 }

@@ -178,14 +178,26 @@ struct NetworkMapCompilerTests {
         )
         for (id, peer) in directory.peers.shuffled(using: &generator) { shuffled.peers[id] = peer }
         for (id, group) in directory.groups.shuffled(using: &generator) {
-            var members: Set<PeerID> = []
-            for member in group.members.shuffled(using: &generator) { members.insert(member) }
-            shuffled.groups[id] = Group(isAll: group.isAll, members: members)
+            shuffled.groups[id] = Group(isAll: group.isAll, members: group.members.refilled(using: &generator))
         }
         for (id, policy) in directory.policies.shuffled(using: &generator) {
             shuffled.policies[id] = Policy(
                 isEnabled: policy.isEnabled,
                 rules: policy.rules.shuffled(using: &generator)
+            )
+        }
+        for (id, route) in directory.routes.shuffled(using: &generator) {
+            shuffled.routes[id] = Route(
+                networkID: route.networkID,
+                isEnabled: route.isEnabled,
+                destination: route.destination,
+                routers: route.routers.refilled(using: &generator),
+                distributionGroups: route.distributionGroups.refilled(using: &generator),
+                accessGroups: route.accessGroups.refilled(using: &generator),
+                metric: route.metric,
+                masquerade: route.masquerade,
+                keepRoute: route.keepRoute,
+                skipAutoApply: route.skipAutoApply
             )
         }
         for id in directory.peers.keys { #expect(compile(directory, for: id) == compile(shuffled, for: id)) }
@@ -209,5 +221,19 @@ struct NetworkMapCompilerTests {
 extension NetworkMap {
     fileprivate var summary: [String] {
         firewallRules.map { "\($0.direction == .inbound ? "in" : "out") \($0.peer) \($0.transport) \($0.ports)" }
+    }
+}
+
+extension Set {
+    /// The same elements, put in one after the other in another order.
+    fileprivate func refilled(using generator: inout some RandomNumberGenerator) -> Set {
+        shuffled(using: &generator).reduce(into: []) { $0.insert($1) }
+    }
+}
+
+extension RouterSelection {
+    fileprivate func refilled(using generator: inout some RandomNumberGenerator) -> RouterSelection {
+        guard case .groups(let groups) = self else { return self }
+        return .groups(groups.refilled(using: &generator))
     }
 }

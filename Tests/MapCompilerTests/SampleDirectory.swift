@@ -13,6 +13,10 @@ extension PeerSelection {
     static func named(_ group: String) -> PeerSelection { .groups([.named(group)]) }
 }
 
+extension RouteID: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) { self.init(rawValue: text) }
+}
+
 extension PolicyID: ExpressibleByStringLiteral {
     public init(stringLiteral text: String) { self.init(rawValue: text) }
 }
@@ -55,6 +59,9 @@ extension Directory {
                 using: &generator
             )
         }
+        for number in 0..<Int.random(in: 0...4, using: &generator) {
+            directory.routes[RouteID(rawValue: "route-\(number)")] = .random(peers: count, using: &generator)
+        }
         return directory
     }
 }
@@ -71,6 +78,32 @@ extension Peer {
                 agentVersion: "0.60.1",
                 capabilities: [.sourcePrefixes, .ipv6Overlay]
             )
+        )
+    }
+}
+
+extension Route {
+    static func random(peers: Int, using generator: inout some RandomNumberGenerator) -> Route {
+        func groups(using generator: inout some RandomNumberGenerator) -> Set<GroupID> {
+            Set(["A", "B", "C", "D", "All"].filter { _ in Bool.random(using: &generator) }.map { .named($0) })
+        }
+        let destinations: [RouteDestination] = [
+            .prefix(IPPrefix("10.1.0.0/16")!), .prefix(IPPrefix("0.0.0.0/0")!), .prefix(IPPrefix("2001:db8::/32")!),
+            .domains(["a.example", "*.b.example"]),
+        ]
+        return Route(
+            networkID: ["one", "two"].randomElement(using: &generator) ?? "",
+            isEnabled: Int.random(in: 0..<5, using: &generator) != 0,
+            destination: destinations.randomElement(using: &generator) ?? destinations[0],
+            routers: Bool.random(using: &generator)
+                ? .peer(.number(Int.random(in: 1...peers, using: &generator)))
+                : .groups(groups(using: &generator)),
+            distributionGroups: groups(using: &generator),
+            accessGroups: Bool.random(using: &generator) ? [] : groups(using: &generator),
+            metric: Int.random(in: 1...9999, using: &generator),
+            masquerade: Bool.random(using: &generator),
+            keepRoute: Bool.random(using: &generator),
+            skipAutoApply: Bool.random(using: &generator)
         )
     }
 }

@@ -71,6 +71,27 @@ private let fullMap = NetworkMap(
         FirewallRule(peer: prefix("100.92.1.1/32"), direction: .inbound, transport: .number(47), policyID: "p5"),
         FirewallRule(peer: prefix("100.92.1.1/32"), direction: .inbound, transport: .icmp, policyID: "p6"),
     ],
+    routeFirewallRules: [
+        RouteFirewallRule(sources: [prefix("0.0.0.0/0")], destination: prefix("10.0.0.0/8"), routeID: "r1"),
+        RouteFirewallRule(
+            sources: [prefix("100.92.1.1/32"), prefix("100.92.1.2/32")],
+            action: .drop,
+            destination: prefix("10.0.0.0/8"),
+            transport: .tcp,
+            ports: .one(22),
+            policyID: "p1",
+            routeID: "r1"
+        ),
+        RouteFirewallRule(
+            sources: [],
+            destination: nil,
+            domains: ["site.example"],
+            transport: .udp,
+            ports: .range(1...65535),
+            policyID: "p2",
+            routeID: "r2"
+        ),
+    ],
     dns: DNSConfiguration(
         isEnabled: true,
         zones: [

@@ -53,8 +53,9 @@ ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count);
 ptrdiff_t CNetlink_receive(CNetlink_Socket *socket, void *buffer, size_t count);
 
 /* A non-blocking descriptor that receives the events of the multicast groups (RTNLGRP_* or NFNLGRP_*), or a negative
- * errno. namespacePath as for CNetlink_open. */
-int CNetlink_openMonitor(int bus, const char *namespacePath, const uint32_t *groups, size_t count);
+ * errno. namespacePath as for CNetlink_open. receiveBufferBytes: as SO_RCVBUF takes it; 0: the system's default. */
+int CNetlink_openMonitor(int bus, const char *namespacePath, const uint32_t *groups, size_t count,
+                         int receiveBufferBytes);
 /* As CNetlink_receive; -EAGAIN: nothing is queued, -ENOBUFS: events were lost. */
 ptrdiff_t CNetlink_receiveEvent(int fileDescriptor, void *buffer, size_t count);
 void CNetlink_closeMonitor(int fileDescriptor);

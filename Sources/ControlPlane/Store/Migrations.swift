@@ -11,6 +11,7 @@ func migrations() -> DatabaseMigrator {
         try makeSetupKeys(database)
         try makePolicies(database)
     }
+    migrator.registerMigration("2: routes", migrate: makeRoutes)
     return migrator
 }
 
@@ -100,6 +101,29 @@ private func makePolicies(_ database: Database) throws {
         table.primaryKey {
             table.column("ruleID", .text).references("policyRule", onDelete: .cascade)
             table.column("side", .text)
+            table.column("groupID", .text).references("peerGroup", onDelete: .restrict)
+        }
+    }
+}
+
+/// A route goes with the one peer that carries it; a group stays while a route names it.
+private func makeRoutes(_ database: Database) throws {
+    try database.create(table: "route") { table in
+        table.primaryKey("id", .text)
+        table.column("networkID", .text).notNull()
+        table.column("isEnabled", .boolean).notNull()
+        table.column("prefix", .text)
+        table.column("domains", .text).notNull()
+        table.column("routerPeerID", .text).references("peer", onDelete: .cascade)
+        table.column("metric", .integer).notNull()
+        table.column("masquerade", .boolean).notNull()
+        table.column("keepRoute", .boolean).notNull()
+        table.column("skipAutoApply", .boolean).notNull()
+    }
+    try database.create(table: "routeGroup") { table in
+        table.primaryKey {
+            table.column("routeID", .text).references("route", onDelete: .cascade)
+            table.column("role", .text)
             table.column("groupID", .text).references("peerGroup", onDelete: .restrict)
         }
     }

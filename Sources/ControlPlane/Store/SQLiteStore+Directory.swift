@@ -12,7 +12,8 @@ extension SQLiteStore: Store {
                 domain: account.domain,
                 peers: try peersByID(database),
                 groups: try groupsByID(database),
-                policies: try policiesByID(database)
+                policies: try policiesByID(database),
+                routes: try routesByID(database)
             )
         }
     }
@@ -156,5 +157,47 @@ extension PolicyRuleRecord.Transport {
         case .udp: .udp
         case .icmp: .icmp
         }
+    }
+}
+
+private func routesByID(_ database: Database) throws -> [RouteID: Route] {
+    let groups = Dictionary(grouping: try RouteGroupRecord.fetchAll(database), by: \.routeID)
+    var routes: [RouteID: Route] = [:]
+    for record in try RouteRecord.fetchAll(database) {
+        routes[RouteID(rawValue: record.id)] = try Route(record, groups: groups[record.id] ?? [])
+    }
+    return routes
+}
+
+extension Route {
+    fileprivate init(_ record: RouteRecord, groups: [RouteGroupRecord]) throws {
+        func members(_ role: RouteGroupRecord.Role) -> Set<GroupID> {
+            Set(groups.filter { $0.role == role }.map { GroupID(rawValue: $0.groupID) })
+        }
+        self.init(
+            networkID: record.networkID,
+            isEnabled: record.isEnabled,
+            destination: try record.destination(),
+            routers: record.routerPeerID.map { .peer(PeerID(rawValue: $0)) } ?? .groups(members(.router)),
+            distributionGroups: members(.client),
+            accessGroups: members(.access),
+            metric: record.metric,
+            masquerade: record.masquerade,
+            keepRoute: record.keepRoute,
+            skipAutoApply: record.skipAutoApply
+        )
+    }
+}
+
+extension RouteRecord {
+    func destination() throws -> RouteDestination {
+        if let text = prefix {
+            guard let prefix = IPPrefix(text) else {
+                throw StoredValueError(description: "route \(id): \(text) is no prefix")
+            }
+            return .prefix(prefix)
+        }
+        guard !domains.isEmpty else { throw StoredValueError(description: "route \(id) leads nowhere") }
+        return .domains(domains)
     }
 }

@@ -59,13 +59,7 @@ extension SQLiteStore {
 
     func deletePeer(matching selector: String) async throws -> PeerRecord {
         try await pool.write { database in
-            let matches =
-                try PeerRecord
-                .filter(
-                    [Column("id"), Column("name"), Column("publicKey")].map { $0 == selector }.joined(operator: .or)
-                )
-                .order(Column("id")).fetchAll(database)
-            let peer = try only(matches, of: selector, id: \.id)
+            let peer = try peer(matching: selector, database)
             try peer.delete(database)
             try raiseSerial(database)
             return peer

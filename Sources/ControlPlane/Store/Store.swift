@@ -53,6 +53,54 @@ protocol Store: Sendable {
     /// - Parameter selector: identifier or name.
     /// - Throws: `SelectionError` unless exactly one key that is not revoked matches.
     func revokeSetupKey(matching selector: String) async throws -> SetupKeyRecord
+
+    /// Sorted by name.
+    func groups() async throws -> [StoredGroup]
+
+    /// - Throws: `ChangeRefusal` if the name is taken.
+    func createGroup(name: String) async throws -> StoredGroup
+
+    /// - Parameter selector: identifier or name.
+    /// - Throws: `SelectionError`; `ChangeRefusal` while something names the group.
+    func deleteGroup(matching selector: String) async throws -> StoredGroup
+
+    /// Puts a peer into a group or takes it out. What is so already changes nothing.
+    ///
+    /// - Throws: `SelectionError`; `ChangeRefusal` for the group of all peers.
+    func setMember(_ peer: String, ofGroup group: String, to isMember: Bool) async throws -> StoredGroup
+
+    /// Sorted by network identifier, then metric.
+    func routes() async throws -> [StoredRoute]
+
+    /// - Throws: `SelectionError` for its peers and groups; `ChangeRefusal`.
+    func createRoute(_ change: RouteChange) async throws -> StoredRoute
+
+    /// - Parameter selector: identifier or network identifier.
+    /// - Throws: `SelectionError`; `ChangeRefusal`.
+    func updateRoute(matching selector: String, _ change: RouteChange) async throws -> StoredRoute
+
+    /// - Parameter selector: identifier or network identifier.
+    /// - Throws: `SelectionError`.
+    func deleteRoute(matching selector: String) async throws -> StoredRoute
+}
+
+/// A group and the names of its members, sorted.
+struct StoredGroup: Sendable {
+    var record: GroupRecord
+    var members: [String]
+}
+
+/// A route and the names of whom it concerns, sorted.
+struct StoredRoute: Sendable {
+    var record: RouteRecord
+    /// `nil`: groups carry it.
+    var routerName: String?
+    var groups: [RouteGroupRecord.Role: [String]]
+}
+
+/// Why a change cannot be made; nothing of it was.
+struct ChangeRefusal: Error, Hashable, CustomStringConvertible {
+    var description: String
 }
 
 /// A peer that asks to join with a setup key.

@@ -1,0 +1,153 @@
+import MeshModel
+
+/// Every route with its groups turned into peers: who carries it, who gets it, who may use it.
+///
+/// Source: spec/wire/management.md A10.4 and A10.6.
+struct RouteDistribution: Hashable, Sendable {
+    struct ResolvedRoute: Hashable, Sendable {
+        let id: RouteID
+        let route: Route
+        /// Existing, validated peers.
+        let routers: Set<PeerID>
+        /// Existing, validated members of the distribution groups.
+        let clients: Set<PeerID>
+        /// Rules of the policies that lead to the access groups; each opens the route to some of the clients, in order.
+        let accessRules: [AccessRule]
+    }
+
+    /// What one policy rule says about a route.
+    struct AccessRule: Hashable, Sendable {
+        let rule: PolicyRule
+        let sources: [PeerID]
+    }
+
+    /// One route as one routing peer carries it.
+    struct Offer: Sendable {
+        /// Travels to the agents: the route's identifier, with that of the routing peer where a group carries it.
+        let id: String
+        let resolved: ResolvedRoute
+    }
+
+    /// Routes that back each other up share it.
+    struct HighAvailabilityID: Hashable {
+        let networkID: String
+        let destination: RouteDestination
+    }
+
+    let routes: [RouteID: ResolvedRoute]
+    /// In the order of the routes' identifiers.
+    private let offersByRouter: [PeerID: [RouteID]]
+
+    init(_ directory: Directory, policies: PolicyResolution) {
+        var members = MembersOfGroups(directory)
+        var routes: [RouteID: ResolvedRoute] = [:]
+        var offers: [PeerID: [RouteID]] = [:]
+        for (id, route) in directory.routes.sorted(by: { $0.key < $1.key }) {
+            let clients = members.union(of: route.distributionGroups)
+            let resolved = ResolvedRoute(
+                id: id,
+                route: route,
+                routers: members.expand(route.routers),
+                clients: clients,
+                accessRules: accessRules(of: route, for: clients, directory, policies)
+            )
+            routes[id] = resolved
+            for router in resolved.routers { offers[router, default: []].append(id) }
+        }
+        self.routes = routes
+        offersByRouter = offers
+    }
+
+    /// What the peer carries, switched-off routes included, in the order of their identifiers.
+    func offers(of router: PeerID) -> [Offer] {
+        (offersByRouter[router] ?? []).compactMap { id in
+            guard let resolved = routes[id] else { return nil }
+            switch resolved.route.routers {
+            case .peer: return Offer(id: id.rawValue, resolved: resolved)
+            case .groups: return Offer(id: "\(id):\(router)", resolved: resolved)
+            }
+        }
+    }
+
+    /// What the peer gets: all that it carries, and of `remotes` what is distributed to it, save other ways to
+    /// destinations that it carries itself.
+    func offers(to peer: PeerID, from remotes: [PeerID]) -> [(router: PeerID, offer: Offer)] {
+        let own = offers(of: peer)
+        let carried = Set(own.map(\.resolved.route.highAvailabilityID))
+        var result = own.filter(\.resolved.route.isEnabled).map { (router: peer, offer: $0) }
+        for remote in remotes {
+            for offer in offers(of: remote)
+            where offer.resolved.route.isEnabled && offer.resolved.clients.contains(peer)
+                && !carried.contains(offer.resolved.route.highAvailabilityID)
+            {
+                result.append((router: remote, offer: offer))
+            }
+        }
+        return result
+    }
+
+    /// Routing peers of what is distributed to the peer. It learns their names, also without a policy between them.
+    func advertisers(to peer: PeerID) -> Set<PeerID> {
+        routes.values.filter { $0.route.isEnabled && $0.clients.contains(peer) }
+            .reduce(into: []) { $0.formUnion($1.routers) }
+    }
+}
+
+extension Route {
+    var highAvailabilityID: RouteDistribution.HighAvailabilityID {
+        RouteDistribution.HighAvailabilityID(networkID: networkID, destination: destination)
+    }
+}
+
+/// The existing, validated members of groups, each group looked at once.
+struct MembersOfGroups {
+    private let directory: Directory
+    private var known: [GroupID: Set<PeerID>] = [:]
+
+    init(_ directory: Directory) {
+        self.directory = directory
+    }
+
+    mutating func union(of groups: Set<GroupID>) -> Set<PeerID> {
+        groups.reduce(into: []) { $0.isEmpty ? $0 = members(of: $1) : $0.formUnion(members(of: $1)) }
+    }
+
+    mutating func expand(_ routers: RouterSelection) -> Set<PeerID> {
+        switch routers {
+        case .peer(let id): directory.peers[id]?.isValidated == true ? [id] : []
+        case .groups(let ids): union(of: ids)
+        }
+    }
+
+    private mutating func members(of group: GroupID) -> Set<PeerID> {
+        if let known = known[group] { return known }
+        let members = (directory.groups[group]?.members ?? []).filter { directory.peers[$0]?.isValidated == true }
+        known[group] = members
+        return members
+    }
+}
+
+/// All enabled rules of each enabled policy of which any rule leads to one of the route's access groups.
+private func accessRules(
+    of route: Route,
+    for clients: Set<PeerID>,
+    _ directory: Directory,
+    _ policies: PolicyResolution
+) -> [RouteDistribution.AccessRule] {
+    guard !route.accessGroups.isEmpty else { return [] }
+    let leading = directory.policies.filter { _, policy in
+        policy.rules.contains { rule in
+            if case .groups(let groups) = rule.destinations {
+                !groups.isDisjoint(with: route.accessGroups)
+            } else {
+                false
+            }
+        }
+    }
+    return policies.rules.filter { leading[$0.policy] != nil }.map { resolved in
+        RouteDistribution.AccessRule(
+            rule: resolved.rule,
+            sources: resolved.sortedSources.filter { clients.contains($0) }
+        )
+    }
+}

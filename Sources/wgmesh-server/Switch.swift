@@ -1,0 +1,9 @@
+import ArgumentParser
+
+/// `on` or `off`.
+enum Switch: String, ExpressibleByArgument, CaseIterable {
+    case on
+    case off
+
+    var isOn: Bool { self == .on }
+}
