@@ -26,6 +26,13 @@ package func affectedPeers(from old: Directory, to new: Directory) -> Set<PeerID
             visiblyChanged
         )
     )
+    affected.formUnion(
+        peersOfChangedResources(
+            ResourceDistribution(old, policies: oldPolicies).resources,
+            ResourceDistribution(new, policies: newPolicies).resources,
+            visiblyChanged
+        )
+    )
     return affected.intersection(everybody)
 }
 
@@ -111,6 +118,24 @@ private func peersOfChangedRoutes(
             affected.formUnion(routers.union(clients))
         }
         if !routers.isDisjoint(with: visiblyChanged) { affected.formUnion(clients) }
+    }
+    return affected
+}
+
+/// Routing peers and clients of resources that came, went or changed, and of those of which either end changed.
+private func peersOfChangedResources(
+    _ old: [ResourceID: ResourceDistribution.ResolvedResource],
+    _ new: [ResourceID: ResourceDistribution.ResolvedResource],
+    _ visiblyChanged: Set<PeerID>
+) -> Set<PeerID> {
+    var affected: Set<PeerID> = []
+    for id in Set(old.keys).union(new.keys) {
+        let forms = [old[id], new[id]].compactMap { $0 }
+        let routers = forms.reduce(into: Set<PeerID>()) { $0.formUnion($1.routers.keys) }
+        let clients = forms.reduce(into: Set<PeerID>()) { $0.formUnion($1.clients) }
+        if old[id] != new[id] { affected.formUnion(routers.union(clients)) }
+        if !routers.isDisjoint(with: visiblyChanged) { affected.formUnion(clients) }
+        if !clients.isDisjoint(with: visiblyChanged) { affected.formUnion(routers) }
     }
     return affected
 }

@@ -14,6 +14,7 @@ package struct Directory: Hashable, Sendable {
     package var groups: [GroupID: Group]
     package var policies: [PolicyID: Policy]
     package var routes: [RouteID: Route]
+    package var networks: [NetworkID: Network]
 
     package init(
         serial: UInt64,
@@ -23,7 +24,8 @@ package struct Directory: Hashable, Sendable {
         peers: [PeerID: Peer] = [:],
         groups: [GroupID: Group] = [:],
         policies: [PolicyID: Policy] = [:],
-        routes: [RouteID: Route] = [:]
+        routes: [RouteID: Route] = [:],
+        networks: [NetworkID: Network] = [:]
     ) {
         self.serial = serial
         self.network = network
@@ -33,6 +35,7 @@ package struct Directory: Hashable, Sendable {
         self.groups = groups
         self.policies = policies
         self.routes = routes
+        self.networks = networks
     }
 }
 
@@ -130,15 +133,17 @@ package struct Peer: Hashable, Sendable {
     package var usesIPv6: Bool { addressV6 != nil && meta.supportsIPv6 }
 }
 
-/// A named set of peers.
+/// A named set of peers, and of resources that policies lead to by it.
 package struct Group: Hashable, Sendable {
     /// The one group that holds every peer.
     package var isAll: Bool
     package var members: Set<PeerID>
+    package var resources: Set<ResourceID>
 
-    package init(isAll: Bool = false, members: Set<PeerID>) {
+    package init(isAll: Bool = false, members: Set<PeerID>, resources: Set<ResourceID> = []) {
         self.isAll = isAll
         self.members = members
+        self.resources = resources
     }
 }
 
@@ -196,4 +201,6 @@ package struct PolicyRule: Hashable, Sendable {
 package enum PeerSelection: Hashable, Sendable {
     case peer(PeerID)
     case groups(Set<GroupID>)
+    /// As a destination only.
+    case resource(ResourceID)
 }

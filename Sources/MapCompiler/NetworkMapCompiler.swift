@@ -14,12 +14,14 @@ package struct NetworkMapCompiler: Sendable {
     private let directory: Directory
     private let resolution: PolicyResolution
     private let distribution: RouteDistribution
+    private let resources: ResourceDistribution
     private let forwarderPort: UInt16
 
     package init(_ directory: Directory) {
         self.directory = directory
         resolution = PolicyResolution(directory)
         distribution = RouteDistribution(directory, policies: resolution)
+        resources = ResourceDistribution(directory, policies: resolution)
         forwarderPort = directory.forwarderPort
     }
 
@@ -33,7 +35,8 @@ package struct NetworkMapCompiler: Sendable {
         }
         let access = access(of: id, target)
         let visible = access.peers.sorted()
-        let peers = visible.compactMap { directory.peers[$0] }
+        // Who is there for the sake of a resource alone has no name and opens no other route.
+        let peers = access.peers.union(resources.peers(of: id)).sorted().compactMap { directory.peers[$0] }
         let named = access.peers.union(distribution.advertisers(to: id)).subtracting([id]).sorted()
         return NetworkMap(
             serial: directory.serial,
@@ -79,15 +82,16 @@ package struct NetworkMapCompiler: Sendable {
     }
 
     private func routes(to id: PeerID, _ target: Peer, from visible: [PeerID]) -> [NetworkRoute] {
-        distribution.offers(to: id, from: visible).flatMap { router, offer in
-            directory.peers[router].map { offer.networkRoutes(by: $0, for: target) } ?? []
-        }
+        (resources.offers(to: id) + distribution.offers(to: id, from: visible))
+            .flatMap { $0.networkRoutes(directory, for: target) }
     }
 
     private func routeRules(of id: PeerID, _ target: Peer) -> [RouteFirewallRule] {
         var seen: Set<RouteFirewallRule> = []
-        return distribution.offers(of: id).flatMap { $0.firewallRules(for: id, target, directory) }
-            .filter { seen.insert($0).inserted }
+        let rules =
+            resources.served(by: id).flatMap { $0.firewallRules(for: id, target, directory) }
+            + distribution.carried(by: id).flatMap { $0.firewallRules(for: id, target, directory) }
+        return rules.filter { seen.insert($0).inserted }
     }
 }
 

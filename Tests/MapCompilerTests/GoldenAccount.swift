@@ -56,7 +56,8 @@ struct GoldenAccount {
         for group in account.groups {
             directory.groups[GroupID(rawValue: group.id)] = Group(
                 isAll: group.name == "All",
-                members: Set((group.peers ?? []).map { PeerID(rawValue: $0.id) })
+                members: Set((group.peers ?? []).map { PeerID(rawValue: $0.id) }),
+                resources: Set((group.resources ?? []).map { ResourceID(rawValue: $0.id) })
             )
         }
         for policy in account.policies {
@@ -67,6 +68,9 @@ struct GoldenAccount {
         }
         for route in account.routes {
             directory.routes[RouteID(rawValue: route.id)] = try route.converted()
+        }
+        for network in account.networks {
+            directory.networks[NetworkID(rawValue: network.id)] = try network.converted()
         }
         return directory
     }
@@ -157,6 +161,7 @@ private struct AccountFile: Decodable {
         let id: String
         let name: String
         let peers: [Named]?
+        let resources: [Named]?
     }
     struct Policy: Decodable {
         let id: String
@@ -205,8 +210,8 @@ private struct AccountFile: Decodable {
 
         private func selection(_ groups: [Named]?, _ resource: Resource?) throws -> PeerSelection {
             if let resource, !resource.id.isEmpty {
-                guard resource.type == "peer" else { throw GoldenError("resource of type \(resource.type)") }
-                return .peer(PeerID(rawValue: resource.id))
+                return resource.type == "peer"
+                    ? .peer(PeerID(rawValue: resource.id)) : .resource(ResourceID(rawValue: resource.id))
             }
             return .groups(Set((groups ?? []).map { GroupID(rawValue: $0.id) }))
         }
@@ -245,6 +250,51 @@ private struct AccountFile: Decodable {
             if let domains { return .domains(domains) }
             guard let prefix = network.flatMap({ IPPrefix($0) }) else { throw GoldenError("route \(id) leads nowhere") }
             return .prefix(prefix)
+        }
+    }
+    struct Network: Decodable {
+        struct Resource: Decodable {
+            let id: String
+            let name: String
+            let address: String
+            let type: String
+            let enabled: Bool
+
+            func destination() throws -> RouteDestination {
+                if type == "domain" { return .domains([address]) }
+                guard let prefix = IPPrefix(address) else { throw GoldenError("resource \(address)") }
+                return .prefix(prefix)
+            }
+        }
+        struct Router: Decodable {
+            let enabled: Bool
+            let peer: String?
+            let peer_groups: [String]?
+            let metric: Int
+            let masquerade: Bool
+        }
+        let id: String
+        let _resources: [Resource]
+        let _routers: [Router]
+
+        func converted() throws -> MapCompiler.Network {
+            var network = MapCompiler.Network()
+            for resource in _resources {
+                network.resources[ResourceID(rawValue: resource.id)] = MapCompiler.Resource(
+                    name: resource.name,
+                    isEnabled: resource.enabled,
+                    destination: try resource.destination()
+                )
+            }
+            network.routers = try _routers.map { router in
+                NetworkRouter(
+                    isEnabled: router.enabled,
+                    peers: try routerSelection(peer: router.peer, groups: router.peer_groups),
+                    metric: router.metric,
+                    masquerade: router.masquerade
+                )
+            }
+            return network
         }
     }
     struct Registered: Decodable {
@@ -290,6 +340,7 @@ private struct AccountFile: Decodable {
     let groups: [Group]
     let policies: [Policy]
     let routes: [Route]
+    let networks: [Network]
     let registered_peers: [Registered]
 }
 
