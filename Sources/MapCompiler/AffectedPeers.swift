@@ -33,6 +33,7 @@ package func affectedPeers(from old: Directory, to new: Directory) -> Set<PeerID
             visiblyChanged
         )
     )
+    affected.formUnion(peersOfChangedNames(old, new))
     return affected.intersection(everybody)
 }
 
@@ -54,6 +55,7 @@ private struct PeerAspect: Equatable {
     let labels: [String]
     let agentVersion: String
     let sshPublicKey: String
+    let isLoginExpired: Bool
 
     init(_ peer: Peer) {
         publicKey = peer.publicKey
@@ -63,6 +65,7 @@ private struct PeerAspect: Equatable {
         labels = [peer.label] + peer.extraLabels
         agentVersion = peer.meta.agentVersion
         sshPublicKey = peer.sshPublicKey
+        isLoginExpired = peer.isLoginExpired
     }
 }
 
@@ -138,4 +141,14 @@ private func peersOfChangedResources(
         if !clients.isDisjoint(with: visiblyChanged) { affected.formUnion(routers) }
     }
     return affected
+}
+
+/// Peers that get other zones or resolvers.
+private func peersOfChangedNames(_ old: Directory, _ new: Directory) -> Set<PeerID> {
+    guard old.dns != new.dns || old.groups != new.groups else { return [] }
+    let changed = new.peers.filter { id, peer in
+        guard let before = old.peers[id] else { return false }  // a new peer is affected in any case
+        return old.names(for: id, before) != new.names(for: id, peer)
+    }
+    return Set(changed.keys)
 }

@@ -15,6 +15,7 @@ package struct Directory: Hashable, Sendable {
     package var policies: [PolicyID: Policy]
     package var routes: [RouteID: Route]
     package var networks: [NetworkID: Network]
+    package var dns: DNSSettings
 
     package init(
         serial: UInt64,
@@ -25,7 +26,8 @@ package struct Directory: Hashable, Sendable {
         groups: [GroupID: Group] = [:],
         policies: [PolicyID: Policy] = [:],
         routes: [RouteID: Route] = [:],
-        networks: [NetworkID: Network] = [:]
+        networks: [NetworkID: Network] = [:],
+        dns: DNSSettings = DNSSettings()
     ) {
         self.serial = serial
         self.network = network
@@ -36,6 +38,7 @@ package struct Directory: Hashable, Sendable {
         self.policies = policies
         self.routes = routes
         self.networks = networks
+        self.dns = dns
     }
 }
 
@@ -106,6 +109,8 @@ package struct Peer: Hashable, Sendable {
     package var isSSHEnabled: Bool
     /// `false`: waiting for approval. It sees nobody and nobody sees it.
     package var isValidated: Bool
+    /// Its user must log in again. Others know of it, with rules and a name, but are not to connect with it.
+    package var isLoginExpired: Bool
 
     package init(
         publicKey: PublicKey,
@@ -116,7 +121,8 @@ package struct Peer: Hashable, Sendable {
         meta: PeerMeta,
         sshPublicKey: String = "",
         isSSHEnabled: Bool = false,
-        isValidated: Bool = true
+        isValidated: Bool = true,
+        isLoginExpired: Bool = false
     ) {
         self.publicKey = publicKey
         self.address = address
@@ -127,6 +133,7 @@ package struct Peer: Hashable, Sendable {
         self.sshPublicKey = sshPublicKey
         self.isSSHEnabled = isSSHEnabled
         self.isValidated = isValidated
+        self.isLoginExpired = isLoginExpired
     }
 
     /// Whether it uses overlay IPv6: it has an address and its agent takes it.

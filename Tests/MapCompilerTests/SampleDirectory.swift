@@ -59,6 +59,7 @@ extension Directory {
             directory.peers[id]?.meta.agentVersion = versions.randomElement(using: &generator) ?? ""
             directory.peers[id]?.meta.isIPv6Disabled = Int.random(in: 0..<4, using: &generator) == 0
             directory.peers[id]?.isValidated = Int.random(in: 0..<6, using: &generator) != 0
+            directory.peers[id]?.isLoginExpired = Int.random(in: 0..<8, using: &generator) == 0
         }
         for number in 0..<Int.random(in: 0...6, using: &generator) {
             directory.policies[PolicyID(rawValue: "policy-\(number)")] = .random(
@@ -73,6 +74,7 @@ extension Directory {
         for number in 0..<Int.random(in: 0...2, using: &generator) {
             directory.networks[NetworkID(rawValue: "network-\(number)")] = .random(peers: count, using: &generator)
         }
+        directory.dns = .random(using: &generator)
         for group in directory.groups.keys.sorted() where Bool.random(using: &generator) {
             directory.groups[group]?.resources = ["10.7.0.0/16", "db.example"]
         }
@@ -145,6 +147,31 @@ extension Network {
             )
         }
         return network
+    }
+}
+
+extension DNSSettings {
+    static func random(using generator: inout some RandomNumberGenerator) -> DNSSettings {
+        var settings = DNSSettings()
+        for name in ["A", "B"] where Int.random(in: 0..<4, using: &generator) == 0 {
+            settings.unmanagedGroups.insert(.named(name))
+        }
+        for name in ["A", "B", "C"] where Bool.random(using: &generator) {
+            let server = Endpoint("100.64.0.\(Int.random(in: 1...4, using: &generator)):53")!
+            settings.nameServers["servers-" + name] = DistributedNameServers(
+                isEnabled: Bool.random(using: &generator),
+                group: NameServerGroup(servers: [server], isPrimary: true, domains: [], areSearchDomains: false),
+                distributionGroups: [.named(name), .named("D")]
+            )
+            settings.zones["zone-" + name] = DistributedZone(
+                isEnabled: Bool.random(using: &generator),
+                domain: "zone.example",
+                isSearchDomain: Bool.random(using: &generator),
+                records: [DNSRecord(name: "a.zone.example", data: .alias("b.example"), ttlSeconds: 60)],
+                distributionGroups: [.named(name)]
+            )
+        }
+        return settings
     }
 }
 
