@@ -124,7 +124,7 @@ let package = Package(
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "Routing", "TestSupport"]
         ),
         .testTarget(name: "ICETests", dependencies: ["ICE", "MeshModel", "TestSupport", crypto]),
-        .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
+        .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "ICE", "MeshModel", "Routing", "TestSupport"]),
         .testTarget(name: "SimulationTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
         .testTarget(
             name: "MapCompilerTests",
@@ -152,7 +152,10 @@ let package = Package(
                 "WGTool",
             ]
         ),
-        .testTarget(name: "WGCtlTests", dependencies: ["MeshModel", "wgctl"]),
+        .testTarget(
+            name: "WGCtlTests",
+            dependencies: ["MeshModel", "NetlinkWire", "Routing", "WGKernel", "WGTool", "wgctl"]
+        ),
         .testTarget(name: "ImportRulesTests"),
     ]
 )

@@ -5,7 +5,7 @@ _wgctl() {
         transfer persistent-keepalive dump'
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        words='show showconf set setconf addconf syncconf genkey genpsk pubkey plan diff monitor status up down help'
+        words='show showconf set setconf addconf syncconf genkey genpsk pubkey plan diff monitor status history routes exit up down help'
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
         return
     fi
@@ -18,10 +18,14 @@ _wgctl() {
         set:2 | setconf:2 | addconf:2 | syncconf:2) words=$interfaces ;;
         setconf:3 | addconf:3 | syncconf:3) compopt -o default; return ;;
         plan:2 | plan:3 | diff:2 | diff:3) words="$interfaces --json"; compopt -o default ;;
-        monitor:*) words=--json ;;
-        status:*) words='--json --socket --instance' ;;
+        monitor:*) words='--json --interval' ;;
+        status:* | history:*) words='--json --socket --instance' ;;
+        routes:2) words='list select deselect' ;;
+        routes:*) words='all -a --json --socket --instance' ;;
+        exit:2) words='list use auto off' ;;
+        exit:*) words='--json --socket --instance' ;;
         up:*) words='--socket --instance' ;;
-        down:*) words='--socket --instance --interface' ;;
+        down:*) words='--socket --instance --interface --state-dir' ;;
         set:*)
             case ${COMP_WORDS[COMP_CWORD - 1]} in
                 peer) words=$(wgctl show "${COMP_WORDS[2]}" peers 2>/dev/null) ;;

@@ -20,14 +20,17 @@ for entry in 'show:show configuration and state' 'showconf:show the configuratio
         'set:change an interface and its peers' 'setconf:apply a configuration' 'addconf:append a configuration' \
         'syncconf:apply the changes of a configuration' 'genkey:generate a private key' \
         'genpsk:generate a preshared key' 'pubkey:derive a public key' 'plan:what syncconf would change' \
-        'diff:what turns one configuration into another' 'monitor:follow links, addresses and routes' \
-        'status:how the agent is' 'up:tell the agent to connect' 'down:take the tunnel down'
+        'diff:what turns one configuration into another' 'monitor:follow links, peers, addresses, routes and rules' \
+        'status:how the agent is' 'history:what the agent changed in the kernel' \
+        'routes:networks behind other peers' 'exit:exit nodes' 'up:tell the agent to connect' 'down:take the tunnel down'
     set -l parts (string split -m 1 : $entry)
     complete -c wgctl -n __fish_use_subcommand -a $parts[1] -d $parts[2]
 end
 for verb in show showconf set setconf addconf syncconf plan diff
     complete -c wgctl -n "__wgctl_is $verb 2" -a '(__wgctl_interfaces)'
 end
+complete -c wgctl -n '__wgctl_is routes 2' -a 'list select deselect'
+complete -c wgctl -n '__wgctl_is exit 2' -a 'list use auto off'
 complete -c wgctl -n '__wgctl_is diff 3' -a '(__wgctl_interfaces)' -F
 complete -c wgctl -n '__wgctl_is diff 2' -F
 complete -c wgctl -n '__wgctl_is plan 2' -F
@@ -43,9 +46,9 @@ complete -c wgctl -n "$in_set; and __fish_seen_subcommand_from peer; and not __w
     -a 'peer remove preshared-key endpoint persistent-keepalive allowed-ips'
 complete -c wgctl -n "$in_set; and __wgctl_after peer" -a '(__wgctl_peers)'
 complete -c wgctl -n "$in_set; and __wgctl_after private-key preshared-key" -F
-complete -c wgctl -n '__fish_seen_subcommand_from show showconf plan diff monitor status' -l json -d 'print JSON'
+complete -c wgctl -n '__fish_seen_subcommand_from show showconf plan diff monitor status history routes exit' -l json -d 'print JSON'
 complete -c wgctl -n '__fish_seen_subcommand_from show' -l watch -d 'keep showing, with rates'
-complete -c wgctl -n '__fish_seen_subcommand_from show' -l interval -x -d 'seconds between two looks'
-complete -c wgctl -n '__fish_seen_subcommand_from status up down' -l socket -r -F -d "the agent's socket"
-complete -c wgctl -n '__fish_seen_subcommand_from status up down' -l instance -x -d 'name of the agent'
+complete -c wgctl -n '__fish_seen_subcommand_from show monitor' -l interval -x -d 'seconds between two looks'
+complete -c wgctl -n '__fish_seen_subcommand_from status history routes exit up down' -l socket -r -F -d "the agent's socket"
+complete -c wgctl -n '__fish_seen_subcommand_from status history routes exit up down' -l instance -x -d 'name of the agent'
 complete -c wgctl -n '__fish_seen_subcommand_from down' -l interface -x -d 'link to remove when no agent runs'

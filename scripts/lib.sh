@@ -55,7 +55,7 @@ build_packages=(libmnl-dev libnl-3-dev libnl-genl-3-dev libsodium-dev libsqlite3
 vm_packages=(busybox-static cpio kmod qemu-system-x86)
 # The independent witnesses that the end-to-end stages ask, and Python for the second implementation.
 witness_packages=(
-    iproute2 iputils-ping jq nftables procps python3 python3-venv strace util-linux wireguard-tools xxd
+    fish iproute2 iputils-ping jq nftables openssl procps python3 python3-venv strace util-linux wireguard-tools xxd zsh
 )
 
 # This machine can run kernel tests itself: root, and its kernel has WireGuard.

@@ -19,17 +19,18 @@ extension Agent {
     /// must not keep us from the map. Source: spec/wire/management.md A12a.
     private static var signalPatience: Duration { .seconds(10) }
 
+    /// - Parameter isKnown: an earlier run was in the mesh, so that no refusal ends this one.
     /// - Throws: `AgentFailure` if the first login is refused for good.
-    func runConnections() async throws {
+    func runConnections(isKnown: Bool) async throws {
         while let isEnabled = await nextWish(besides: nil) {
             var wish: Bool? = isEnabled
-            if isEnabled { wish = try await connectUntilUnwanted() }
+            if isEnabled { wish = try await connectUntilUnwanted(isKnown: isKnown) }
             guard wish != nil else { return }
         }
     }
 
     /// - Returns: `false` when the tunnel shall go down, `nil` when the agent ends.
-    private func connectUntilUnwanted() async throws -> Bool? {
+    private func connectUntilUnwanted(isKnown: Bool) async throws -> Bool? {
         let signalRegistered = Gate()
         // A gate whose waiter was cancelled is of no more use.
         servicesKnown = Gate()
@@ -38,12 +39,14 @@ extension Agent {
             bufferingPolicy: .bufferingNewest(Self.outboxCapacity)
         )
         setSignalSink { outboxSink.yield($0) }
-        let signal = SignalStream(identity: identity, outbox: outbox, logger: logger)
+        let signal = SignalStream(identity: identity, sockets: sockets, outbox: outbox, logger: logger)
         let management = ManagementStream(
             server: configuration.management,
             identity: identity,
             setupKey: configuration.setupKey,
             meta: .ofThisHost(hostname: configuration.hostname),
+            isKnown: isKnown,
+            sockets: sockets,
             logger: logger,
             readyToSync: { await signalRegistered.wait(atMost: Self.signalPatience) }
         )
@@ -83,28 +86,36 @@ extension Agent {
     private func handle(_ event: ManagementStream.Event) {
         switch event {
         case .state(let state):
+            if state == .connected { noteServers() }
             if state == .connected, !isManagementConnected { logger.info("management connected") }
             isManagementConnected = state == .connected
             deliver(.management(state))
         case .services(let services):
-            guard let signal = services.signal else { return }
-            signalServer = ServerAddress(
-                host: signal.address.host,
-                port: signal.address.port,
-                usesTLS: signal.usesTLS
-            )
-            servicesKnown.open()
-        case .networkMap(let map):
+            handle(services)
+        case .networkMap(let map, let message):
             logger.info("network map", metadata: ["serial": "\(map.serial)", "peers": "\(map.peers.count)"])
             deliver(.networkMap(map))
+            if let message { note(message: message) }
         case .deregistered(let reason):
             deliver(.deregistered(reason: reason))
         }
     }
 
+    func handle(_ services: ServiceConfiguration) {
+        guard let signal = services.signal else { return }
+        signalServer = ServerAddress(
+            host: signal.address.host,
+            port: signal.address.port,
+            usesTLS: signal.usesTLS
+        )
+        servicesKnown.open()
+    }
+
     private func handle(_ event: SignalStream.Event) {
         switch event {
-        case .state(let state): deliver(.signalServer(state))
+        case .state(let state):
+            if state == .connected { noteServers() }
+            deliver(.signalServer(state))
         case .message(let sender, let message): deliver(.signal(from: sender, message))
         }
     }

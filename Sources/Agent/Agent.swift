@@ -20,7 +20,15 @@ package actor Agent<Transport: NetlinkTransport> {
     let state: StateDirectory
     let logger: Logger
     let clock = ContinuousClock()
-    private var core: AgentCore
+    /// What an earlier run left; its map is handed to the core once.
+    var recalled: StoredState
+    var hints: StoredHints
+    let sockets: ControlSockets
+    var unsaved = Unsaved()
+    var storageProblem: AgentFailure?
+    let saveRequests: AsyncStream<Void>
+    let saveSink: AsyncStream<Void>.Continuation
+    var core: AgentCore
     /// Where signal is, as the control plane said last.
     var signalServer: ServerAddress?
     var isManagementConnected = false
@@ -59,6 +67,13 @@ package actor Agent<Transport: NetlinkTransport> {
     private let datagramSink: AsyncStream<Datagram>.Continuation
     private let alarm = Alarm()
 
+    let openEchoes: OpenEchoes
+    var echoPort: (any EchoPort)?
+    private let echoes: AsyncStream<EchoReply>
+    let echoSink: AsyncStream<EchoReply>.Continuation
+    /// Why the stored wish for routes could not be read; `nil`: it could, or there is a new one.
+    var routeProblem: String?
+
     private struct Desired: Hashable {
         var state: DesiredState?
     }
@@ -67,23 +82,38 @@ package actor Agent<Transport: NetlinkTransport> {
         configuration: AgentConfiguration,
         identity: Identity,
         state: StateDirectory,
+        stored: StoredState? = nil,
         isEnabled: Bool,
+        routes: RouteIntentFile.Loaded = RouteIntentFile.Loaded(intent: RouteIntent()),
         transport: Transport,
         sysctls: any SysctlAccess = KernelSysctls(),
         journal: SysctlJournal = SysctlJournal(),
         logger: Logger,
         random: some RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
-        openSTUN: @escaping OpenSTUN = STUNSockets.init(port:fwmark:sink:)
+        openSTUN: @escaping OpenSTUN = STUNSockets.init(port:fwmark:sink:),
+        openEchoes: @escaping OpenEchoes = GatewayProbes.init(link:sink:)
     ) {
         self.configuration = configuration
         self.identity = identity
         self.state = state
+        recalled = stored ?? StoredState(identity: identity.publicKey)
+        hints = recalled.hints
+        sockets = ControlSockets(
+            fwmark: configuration.marks.fwmark,
+            addresses: ServerAddressBook(
+                known: recalled.hints.servers,
+                maximumAddresses: StoredHints.maximumAddresses
+            )
+        )
         self.logger = logger
         self.transport = transport
         self.openSTUN = openSTUN
+        self.openEchoes = openEchoes
+        routeProblem = routes.problem
         core = AgentCore(
             configuration: AgentCore.Configuration(configuration, identity: identity),
             isEnabled: isEnabled,
+            routeIntent: routes.intent,
             random: random
         )
         reconciler = Reconciler(
@@ -98,23 +128,33 @@ package actor Agent<Transport: NetlinkTransport> {
         lastPass = clock.now
         (wishes, wishSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (passRequests, passSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (saveRequests, saveSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (datagrams, datagramSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
+        (echoes, echoSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
         wishSink.yield(isEnabled)
     }
 
     /// Runs until the surrounding task is cancelled; the tunnel stays up then.
     ///
     /// - Parameter kernelEvents: changes of the host's network.
-    /// - Throws: `AgentFailure` if the first login is refused for good.
+    /// - Throws: `AgentFailure` if the first login is refused for good and there is no stored map to go by.
     package func run(kernelEvents: AsyncStream<NetlinkMonitor.Event>, statusServer: StatusServer) async throws {
         // What an interrupted `down` left behind goes now.
         if !status.isEnabled { deliver(.setEnabled(false)) }
-        defer { stun?.sockets.close() }
+        let isKnown = recalled.map != nil
+        recall()
+        defer {
+            stun?.sockets.close()
+            echoPort?.close()
+            saveNow()
+        }
         try await withThrowingDiscardingTaskGroup { group in
-            group.addTask { try await self.runConnections() }
+            group.addTask { try await self.runConnections(isKnown: isKnown) }
             group.addTask { await self.runPasses() }
             group.addTask { await self.runAlarm() }
             group.addTask { await self.receiveDatagrams() }
+            group.addTask { await self.receiveEchoes() }
+            group.addTask { await self.runStorage() }
             group.addTask { await self.watchLinks(kernelEvents) }
             group.addTask { [logger] in
                 await statusServer.run(logger: logger) { await self.answer($0) }
@@ -130,6 +170,7 @@ package actor Agent<Transport: NetlinkTransport> {
             if case .reconcile = effect { addReason(input.summary) }
             perform(effect)
         }
+        followGateways()
         setAlarm()
     }
 
@@ -148,6 +189,10 @@ package actor Agent<Transport: NetlinkTransport> {
             signalSink?(SignalStream.Outgoing(to: peer, message))
         case .send(let datagram):
             send(datagram)
+        case .probe(let request):
+            send(request)
+        case .carriersMoved(let move):
+            log(move)
         case .pathChanged(let peer, let path):
             logger.info("path", metadata: ["peer": "\(peer)", "state": "\(pathWord(path))"])
             // The kernel's handshake follows: look soon.
@@ -168,6 +213,10 @@ package actor Agent<Transport: NetlinkTransport> {
 
     private func receiveDatagrams() async {
         for await datagram in datagrams { deliver(.datagram(datagram)) }
+    }
+
+    private func receiveEchoes() async {
+        for await reply in echoes { deliver(.echo(reply)) }
     }
 
     // MARK: - The kernel
@@ -194,7 +243,9 @@ package actor Agent<Transport: NetlinkTransport> {
                 shareListenPort(outcome.listenPort)
                 if outcome.listenPort != 0 { deliver(.listenPort(outcome.listenPort)) }
                 deliver(.observed(outcome.observations))
-                schedulePass(after: quietInterval(), replacing: true)
+                noteEndpoints(core.lastEndpoints)
+                let pause = quietInterval()
+                schedulePass(after: min(pause, core.observationInterval ?? pause), replacing: true)
             } catch {
                 history.add(
                     atSeconds: Int64(time(nil)),
@@ -322,7 +373,7 @@ package actor Agent<Transport: NetlinkTransport> {
     }
 
     /// - Parameter replacing: `false` keeps an earlier one.
-    private func schedulePass(after delay: Duration, replacing: Bool = false) {
+    func schedulePass(after delay: Duration, replacing: Bool = false) {
         let wanted = clock.now + delay
         nextPass = replacing ? wanted : min(nextPass ?? wanted, wanted)
         setAlarm()
@@ -330,7 +381,14 @@ package actor Agent<Transport: NetlinkTransport> {
 
     // MARK: - Status
 
-    func answer(_ request: StatusRequest) async -> StatusResponse {
+    package func answer(_ request: AgentRequest) async -> StatusResponse {
+        switch request {
+        case .status(let request): await answer(request)
+        case .routes(let request): await answer(request)
+        }
+    }
+
+    private func answer(_ request: StatusRequest) async -> StatusResponse {
         switch request {
         case .statusText, .statusJSON:
             // Counters and handshakes are the kernel's: look again, but not for everyone who polls.
@@ -339,6 +397,7 @@ package actor Agent<Transport: NetlinkTransport> {
             return StatusResponse(report.exitStatus, request == .statusText ? report.text : report.json)
         case .planText, .planJSON:
             return await plan(isJSON: request == .planJSON)
+        case .facts: return StatusResponse(.success, report().facts)
         case .historyText: return StatusResponse(.success, history.text)
         case .historyJSON: return StatusResponse(.success, history.json)
         case .up, .down:
@@ -380,11 +439,14 @@ package actor Agent<Transport: NetlinkTransport> {
         return StatusResponse(problem.status, "\(problem)\n")
     }
 
+    /// What `wgctl status` shows, of what is known without asking the kernel again.
+    package func statusText() -> String { report().text }
+
     private var status: AgentStatus { core.status(nowSeconds: Int64(time(nil))) }
 
     private func report() -> StatusReport {
         let status = status
-        return StatusReport(
+        var report = StatusReport(
             core: status,
             management: configuration.management,
             signalServer: signalServer,
@@ -399,12 +461,14 @@ package actor Agent<Transport: NetlinkTransport> {
             version: programVersion,
             nowSeconds: Int64(time(nil))
         )
+        report.routeProblem = routeProblem
+        return report
     }
 
     /// Waits for a pass that begins from now on.
     ///
     /// - Returns: what stood in its way; `nil`: nothing.
-    private func passDone() async -> AgentFailure? {
+    func passDone() async -> AgentFailure? {
         await withCheckedContinuation { continuation in
             passes.wait(continuation)
             passSink.yield()
@@ -432,12 +496,16 @@ extension AgentCore.Input {
     fileprivate var summary: String {
         switch self {
         case .networkMap(let map): "network map \(map.serial)"
+        case .storedMap(let stored): "stored network map \(stored.map.serial)"
+        case .lastEndpoints: "endpoints of last time"
         case .setEnabled(let isEnabled): isEnabled ? "wgctl up" : "wgctl down"
         case .localAddresses, .localNetworks: "addresses of this host"
         case .signal(let peer, _): "signal message from \(peer)"
         case .datagram: "path check"
         case .listenPort: "WireGuard port"
         case .deregistered: "deregistered"
+        case .routeIntent: "wgctl routes or exit"
+        case .echo: "gateway"
         case .management, .signalServer, .observed, .tick: "timer"
         }
     }
@@ -464,7 +532,8 @@ extension AgentCore.Configuration {
             persistentKeepaliveSeconds: keepaliveSeconds,
             exitReachesPrivateNetworks: configuration.exitReachesPrivateNetworks,
             blocksLocalNetworks: configuration.blocksLocalNetworks,
-            agentVersion: LoginAttempt.wireVersion
+            agentVersion: LoginAttempt.wireVersion,
+            exitFailure: configuration.exitFailure
         )
     }
 }

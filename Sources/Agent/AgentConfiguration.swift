@@ -1,3 +1,4 @@
+package import AgentCore
 import Glibc
 package import Logging
 import MeshModel
@@ -21,6 +22,7 @@ package struct AgentFlags: Sendable {
     package var exitScope: String?
     package var localNetworks: String?
     package var logLevel: String?
+    package var exitFailure: String?
 
     package init() {}
 }
@@ -44,6 +46,8 @@ package struct AgentConfiguration: Sendable {
     package var exitReachesPrivateNetworks: Bool
     package var blocksLocalNetworks: Bool
     package var logLevel: Logger.Level
+    /// What happens to an exit node's traffic when none of its gateways works.
+    package var exitFailure: ExitFailurePolicy
 
     /// 1280: fits every path that carries IPv6, tunnels inside tunnels included; NetBird's default too.
     package static let defaultMTUBytes: UInt32 = 1280
@@ -105,6 +109,9 @@ package struct AgentConfiguration: Sendable {
         logLevel =
             try settings.text(flags.logLevel, "log-level")?
             .parsed("trace, debug, info, notice, warning or error", Logger.Level.init(rawValue:)) ?? .info
+        exitFailure =
+            try settings.text(flags.exitFailure, "exit-failure")?
+            .parsed("closed or open", ExitFailurePolicy.init(rawValue:)) ?? .closed
     }
 }
 

@@ -27,7 +27,8 @@ extension AgentFailure {
         case EEXIST where error.detail?.contains("is not ours") == true:
             self.init(.nameTaken, error.detail ?? error.description)
         case ENOENT where error.operation.hasPrefix("nft "), EOPNOTSUPP where error.operation.contains("nftables"):
-            self.init(.failure, "this kernel lacks a part of nf_tables (\(error)): modprobe nf_tables nft_chain_nat nft_ct")
+            let remedy = "modprobe nf_tables nft_chain_nat nft_ct"
+            self.init(.failure, "this kernel lacks a part of nf_tables (\(error)): \(remedy)")
         case ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, EAFNOSUPPORT:
             self.init(
                 .noWireGuard,

@@ -3,6 +3,7 @@ import Logging
 import MeshModel
 import NetlinkSocket
 import NetlinkWire
+import Routing
 import ServiceLifecycle
 import UnixSignals
 
@@ -19,6 +20,7 @@ package enum AgentProgram {
         let state = try StateDirectory(path: configuration.stateDirectory)
         let identity = try Identity.loadOrCreate(in: state)
         let isEnabled = try TunnelWish.isEnabled(in: state)
+        let routes = RouteIntentFile.load(from: state)
         let journal = SettingsJournal.load(from: state, logger: logger)
         try await Preflight.check(configuration, transport: transport)
         let statusServer = try await StatusServer.bind(path: configuration.socketPath)
@@ -30,11 +32,19 @@ package enum AgentProgram {
                 "publicKey": "\(identity.publicKey)",
             ]
         )
+        if let problem = routes.problem { logger.error("routes", metadata: ["reason": "\(problem)"]) }
         let agent = Agent(
             configuration: configuration,
             identity: identity,
             state: state,
+            stored: StoredState(
+                in: state,
+                identity: identity.publicKey,
+                management: configuration.management,
+                logger: logger
+            ),
             isEnabled: isEnabled,
+            routes: routes,
             transport: transport,
             journal: journal,
             logger: logger
@@ -57,7 +67,7 @@ package enum AgentProgram {
         logger.info("wgmesh-agent ends; the tunnel stays as it is")
     }
 
-    /// Asks the management server to forget this agent. The tunnel, if one is up, is left to `wgctl down`.
+    /// Asks the management server to forget this agent, and forgets the mesh's map. The tunnel, if one is up, is left to `wgctl down`.
     ///
     /// - Throws: `AgentFailure`; `.notLoggedIn` if there is nothing to forget.
     package static func logout(flags: AgentFlags) async throws(AgentFailure) {
@@ -72,10 +82,18 @@ package enum AgentProgram {
             identity: identity,
             setupKey: nil,
             meta: .ofThisHost(hostname: configuration.hostname),
+            sockets: ControlSockets(fwmark: configuration.marks.fwmark),
             logger: logger(configuration),
             readyToSync: {}
         )
-        try await management.logout()
+        do throws(AgentFailure) {
+            try await management.logout()
+        } catch {
+            // Who is not known there has no more use for its map than who has just left.
+            if error.status == .notLoggedIn { try StoredState.remove(from: state) }
+            throw error
+        }
+        try StoredState.remove(from: state)
     }
 
     private static func configuration(_ flags: AgentFlags) throws(AgentFailure) -> AgentConfiguration {

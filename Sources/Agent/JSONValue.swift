@@ -1,5 +1,5 @@
 /// One JSON value, for output only; objects keep the order they are given in.
-enum JSONValue: Sendable {
+package enum JSONValue: Sendable {
     case null
     case bool(Bool)
     case number(Int64)
@@ -8,7 +8,7 @@ enum JSONValue: Sendable {
     case object([(String, JSONValue)])
 
     /// RFC 8259 text, two spaces of indentation per level.
-    func text(indentation: String = "") -> String {
+    package func text(indentation: String = "") -> String {
         let inner = indentation + "  "
         switch self {
         case .null: return "null"

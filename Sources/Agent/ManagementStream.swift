@@ -13,7 +13,8 @@ package struct ManagementStream: Sendable {
         case state(ConnectionState)
         /// Where the other services are; comes with each login and whenever they change.
         case services(ServiceConfiguration)
-        case networkMap(NetworkMap)
+        /// With the message to keep for a start without a server: complete, in its wire form.
+        case networkMap(NetworkMap, message: [UInt8]?)
         /// The server knows this agent no more, although it did before.
         case deregistered(reason: String)
     }
@@ -22,6 +23,8 @@ package struct ManagementStream: Sendable {
     private let identity: Identity
     private let setupKey: Result<SetupKey, AgentFailure>?
     private let meta: PeerMeta
+    private let isKnown: Bool
+    private let sockets: ControlSockets
     private let logger: Logger
     /// Returns when Sync may start; asked before each one.
     private let readyToSync: @Sendable () async -> Void
@@ -31,11 +34,14 @@ package struct ManagementStream: Sendable {
     private static let loginTimeout: Duration = .seconds(10)
     private static let logoutTimeout: Duration = .seconds(15)
 
+    /// - Parameter isKnown: this agent was in the mesh before: a refused first login is `.deregistered`, too.
     package init(
         server: ServerAddress,
         identity: Identity,
         setupKey: Result<SetupKey, AgentFailure>?,
         meta: PeerMeta,
+        isKnown: Bool = false,
+        sockets: ControlSockets = ControlSockets(),
         logger: Logger,
         readyToSync: @escaping @Sendable () async -> Void
     ) {
@@ -43,14 +49,16 @@ package struct ManagementStream: Sendable {
         self.identity = identity
         self.setupKey = setupKey
         self.meta = meta
+        self.isKnown = isKnown
+        self.sockets = sockets
         self.logger = logger
         self.readyToSync = readyToSync
     }
 
     /// Runs until the surrounding task is cancelled; what happens goes to `deliver`, in order.
     ///
-    /// - Throws: `AgentFailure` with `.notLoggedIn` or `.setupKeyRefused` if the first login is refused for good. Later
-    ///   refusals are `.deregistered` and tried again: they may be a server's mistake.
+    /// - Throws: `AgentFailure` with `.notLoggedIn` or `.setupKeyRefused` if the first login of an agent that is not known
+    ///   is refused for good. Other refusals are `.deregistered` and tried again: they may be a server's mistake.
     package func run(_ deliver: @escaping @Sendable (Event) async -> Void) async throws(AgentFailure) {
         var backoff = Backoff.connection
         var wasLoggedIn = false
@@ -75,8 +83,13 @@ package struct ManagementStream: Sendable {
                 lastReason = reason
                 await deliver(.state(.disconnected(reason: reason)))
             case .refused(let failure):
-                guard wasLoggedIn else { throw failure }
-                logger.error("deregistered", metadata: ["reason": "\(failure)"])
+                guard wasLoggedIn || isKnown else { throw failure }
+                logger.log(
+                    level: failure.description == lastReason ? .debug : .error,
+                    "deregistered",
+                    metadata: ["reason": "\(failure)"]
+                )
+                lastReason = failure.description
                 await deliver(.deregistered(reason: failure.description))
             }
             do {
@@ -92,7 +105,7 @@ package struct ManagementStream: Sendable {
     /// - Throws: `AgentFailure`: `.notLoggedIn` if the server does not know it, `.failure` if it cannot be reached.
     package func logout() async throws(AgentFailure) {
         do {
-            try await withGRPCClient(transport: try GRPCConnection.transport(to: server)) { client in
+            try await withGRPCClient(transport: try GRPCConnection.transport(to: server, by: sockets)) { client in
                 let management = Management_ManagementService.Client(wrapping: client)
                 let key = try await serverKey(management)
                 let request = try Management_EncryptedMessage(
@@ -128,14 +141,17 @@ package struct ManagementStream: Sendable {
     ) async -> SessionEnd {
         let progress = SessionProgress()
         do {
-            try await withGRPCClient(transport: try GRPCConnection.transport(to: server)) { client in
+            try await withGRPCClient(transport: try GRPCConnection.transport(to: server, by: sockets)) { client in
                 let management = Management_ManagementService.Client(wrapping: client)
-                let grant = try await login(management, mayRegister: !wasLoggedIn)
+                let response = try await login(management, mayRegister: !wasLoggedIn)
+                let grant = try LoginGrant(wire: response)
+                var record = SyncRecord()
+                record.note(response)
                 await progress.loggedIn()
                 for skipped in grant.skipped { logger.warning("login: \(skipped)") }
                 await deliver(.services(grant.services))
                 await readyToSync()
-                try await sync(management) { event in
+                try await sync(management, record) { event in
                     await progress.synced()
                     await deliver(event)
                 }
@@ -154,7 +170,7 @@ package struct ManagementStream: Sendable {
     private func login(
         _ management: Management_ManagementService.Client<GRPCConnection.Transport>,
         mayRegister: Bool
-    ) async throws -> LoginGrant {
+    ) async throws -> Management_LoginResponse {
         let refusal: RPCError
         do {
             return try await login(management, setupKey: nil)
@@ -171,9 +187,9 @@ package struct ManagementStream: Sendable {
             )
         }
         do {
-            let grant = try await login(management, setupKey: setupKey.get())
+            let response = try await login(management, setupKey: setupKey.get())
             logger.info("registered", metadata: ["server": "\(server)"])
-            return grant
+            return response
         } catch let error as RPCError where Self.isFinalRefusal(error.code) {
             throw AgentFailure(
                 .setupKeyRefused,
@@ -192,7 +208,7 @@ package struct ManagementStream: Sendable {
     private func login(
         _ management: Management_ManagementService.Client<GRPCConnection.Transport>,
         setupKey: SetupKey?
-    ) async throws -> LoginGrant {
+    ) async throws -> Management_LoginResponse {
         do {
             return try await loginOnce(management, setupKey: setupKey)
         } catch let error as RPCError where error.code == .invalidArgument {
@@ -203,7 +219,7 @@ package struct ManagementStream: Sendable {
     private func loginOnce(
         _ management: Management_ManagementService.Client<GRPCConnection.Transport>,
         setupKey: SetupKey?
-    ) async throws -> LoginGrant {
+    ) async throws -> Management_LoginResponse {
         let key = try await serverKey(management)
         let attempt = LoginAttempt(setupKey: setupKey?.text, meta: meta)
         let request = try Management_EncryptedMessage(
@@ -212,7 +228,7 @@ package struct ManagementStream: Sendable {
             with: key
         )
         let answer = try await management.login(request, options: GRPCConnection.options(timeout: Self.loginTimeout))
-        return try LoginGrant(wire: try answer.open(as: Management_LoginResponse.self, with: key))
+        return try answer.open(as: Management_LoginResponse.self, with: key)
     }
 
     /// The server makes a new key at each start: it is asked for before every sealed call, never kept.
@@ -230,6 +246,7 @@ package struct ManagementStream: Sendable {
     /// Follows the map until the stream ends. A message that cannot be read is logged and skipped.
     private func sync(
         _ management: Management_ManagementService.Client<GRPCConnection.Transport>,
+        _ record: SyncRecord,
         _ deliver: @escaping @Sendable (Event) async -> Void
     ) async throws {
         let key = try await serverKey(management)
@@ -238,13 +255,16 @@ package struct ManagementStream: Sendable {
         let request = try Management_EncryptedMessage(sealing: content, from: identity.publicKey, with: key)
         let options = GRPCConnection.options(timeout: nil)
         try await management.sync(request, options: options) { response in
+            var record = record
             for try await message in response.messages {
                 await deliver(.state(.connected))
                 do {
-                    let update = try SyncUpdate(wire: message.open(as: Management_SyncResponse.self, with: key))
+                    let content = try message.open(as: Management_SyncResponse.self, with: key)
+                    let update = try SyncUpdate(wire: content)
+                    let complete = record.note(content)
                     for skipped in update.skipped { logger.warning("network map: \(skipped)") }
                     if let services = update.services { await deliver(.services(services)) }
-                    if let map = update.map { await deliver(.networkMap(map)) }
+                    if let map = update.map { await deliver(.networkMap(map, message: complete)) }
                 } catch {
                     logger.warning("skipped a message of the management server", metadata: ["reason": "\(error)"])
                 }

@@ -27,6 +27,7 @@ package actor SignalStream {
     private typealias Client = Signalexchange_SignalExchange.Client<GRPCConnection.Transport>
 
     private let identity: Identity
+    private let sockets: ControlSockets
     private let outbox: AsyncStream<Outgoing>
     private let logger: Logger
     private let clock = ContinuousClock()
@@ -50,8 +51,14 @@ package actor SignalStream {
     private static let maximumBoxKeys = 4096
 
     /// - Parameter outbox: what to send; whoever makes it bounds its buffer.
-    package init(identity: Identity, outbox: AsyncStream<Outgoing>, logger: Logger) {
+    package init(
+        identity: Identity,
+        sockets: ControlSockets = ControlSockets(),
+        outbox: AsyncStream<Outgoing>,
+        logger: Logger
+    ) {
         self.identity = identity
+        self.sockets = sockets
         self.outbox = outbox
         self.logger = logger
         lastReceived = clock.now
@@ -115,7 +122,7 @@ package actor SignalStream {
         to server: ServerAddress,
         _ deliver: @escaping @Sendable (Event) async -> Void
     ) async throws {
-        try await withGRPCClient(transport: try GRPCConnection.transport(to: server)) { connection in
+        try await withGRPCClient(transport: try GRPCConnection.transport(to: server, by: sockets)) { connection in
             let client = Client(wrapping: connection)
             try await client.connectStream(
                 metadata: [Self.identityKey: .string(identity.publicKey.base64)],

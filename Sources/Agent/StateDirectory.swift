@@ -37,7 +37,7 @@ package final class StateDirectory: Sendable {
 
     deinit { Glibc.close(lockDescriptor) }
 
-    /// Larger than most files kept here; a longer one is damaged.
+    /// Larger than most files kept here; a longer one is damaged. The map and the hints have bounds of their own.
     package static let smallFileBytes = 4096
 
     /// The text of one of our files.
@@ -46,6 +46,16 @@ package final class StateDirectory: Sendable {
     /// - Throws: `AgentFailure` with `.stateDamaged` if it is no plain file, too long or no UTF-8; `.failure` if the disk
     ///   says no.
     package func read(_ name: String, maximumBytes: Int = smallFileBytes) throws(AgentFailure) -> String? {
+        guard let bytes = try read(name, atMost: maximumBytes) else { return nil }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw damaged(name, "it is no text") }
+        return text
+    }
+
+    /// The bytes of one of our files, of which none is longer than `limit`.
+    ///
+    /// - Returns: `nil` if there is none.
+    /// - Throws: `AgentFailure` with `.stateDamaged` if it is no plain file or too long; `.failure` if the disk says no.
+    package func read(_ name: String, atMost limit: Int) throws(AgentFailure) -> [UInt8]? {
         let file = "\(path)/\(name)"
         let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         if descriptor < 0 {
@@ -57,30 +67,38 @@ package final class StateDirectory: Sendable {
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             throw damaged(name, "it is no plain file")
         }
-        // One byte more than allowed tells a long file from a full one.
-        var bytes = [UInt8](repeating: 0, count: maximumBytes + 1)
-        let count = Glibc.read(descriptor, &bytes, bytes.count)
-        guard count >= 0 else { throw AgentFailure(.failure, "cannot read \(file): \(errorText(errno))") }
-        guard count <= maximumBytes else {
-            throw damaged(name, "it is longer than \(maximumBytes) bytes")
+        guard status.st_size <= limit else { throw damaged(name, "it is longer than \(limit) bytes") }
+        // One byte more than it has: whoever makes it longer meanwhile is noticed.
+        var bytes = [UInt8](repeating: 0, count: Int(status.st_size) + 1)
+        var count = 0
+        while count < bytes.count {
+            let more = bytes[count...].withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+            if more < 0, errno == EINTR { continue }
+            guard more >= 0 else { throw AgentFailure(.failure, "cannot read \(file): \(errorText(errno))") }
+            if more == 0 { break }
+            count += more
         }
-        guard let text = String(validating: bytes.prefix(count), as: UTF8.self) else {
-            throw damaged(name, "it is no text")
-        }
-        return text
+        guard count < bytes.count else { throw damaged(name, "it changes while it is read") }
+        bytes.removeLast(bytes.count - count)
+        return bytes
     }
 
     /// Replaces one of our files: mode 0600, on disk when this returns.
     ///
     /// - Throws: `AgentFailure` with `.failure` and the system's words.
     package func write(_ text: String, to name: String) throws(AgentFailure) {
+        try write(Array(text.utf8), to: name)
+    }
+
+    /// As `write(_:to:)` of a text.
+    package func write(_ bytes: [UInt8], to name: String) throws(AgentFailure) {
         let (file, temporary) = ("\(path)/\(name)", "\(path)/.\(name).new")
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
             throw AgentFailure(.failure, "cannot create \(temporary): \(errorText(errno))")
         }
         var code: Int32 = 0
-        if fchmod(descriptor, 0o600) != 0 || !writeAll(text, to: descriptor) || fsync(descriptor) != 0 { code = errno }
+        if fchmod(descriptor, 0o600) != 0 || !writeAll(bytes, to: descriptor) || fsync(descriptor) != 0 { code = errno }
         Glibc.close(descriptor)
         if code == 0, rename(temporary, file) != 0 { code = errno }
         guard code == 0 else {
@@ -88,6 +106,26 @@ package final class StateDirectory: Sendable {
             throw AgentFailure(.failure, "cannot write \(file): \(errorText(code))")
         }
         try synchronizeFolder()
+    }
+
+    /// Removes one of our files, if it is there.
+    ///
+    /// - Throws: `AgentFailure` with `.failure` and the system's words.
+    package func remove(_ name: String) throws(AgentFailure) {
+        let file = "\(path)/\(name)"
+        guard unlink(file) == 0 else {
+            if errno == ENOENT { return }
+            throw AgentFailure(.failure, "cannot remove \(file): \(errorText(errno))")
+        }
+        try synchronizeFolder()
+    }
+
+    /// Renames one of our files to `NAME.set-aside`, in place of an earlier one, for whoever wants to look.
+    ///
+    /// - Returns: the new path; `nil` if that could not be done.
+    package func setAside(_ name: String) -> String? {
+        let aside = "\(path)/\(name).set-aside"
+        return rename("\(path)/\(name)", aside) == 0 ? aside : nil
     }
 
     /// What to say of a file that is there but is not what it should be. It is never overwritten by us.
@@ -126,8 +164,8 @@ package final class StateDirectory: Sendable {
 }
 
 /// - Returns: `false` with `errno` set if not everything could be written.
-private func writeAll(_ text: String, to descriptor: Int32) -> Bool {
-    var rest = Array(text.utf8)[...]
+private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    var rest = bytes[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
         if count < 0 {

@@ -26,6 +26,10 @@ extension StatusReport {
             ("interface", .string(core.interfaceName)),
             ("enabled", .bool(core.isEnabled)),
             ("mapSerial", core.mapSerial.map { .number(Int64(clamping: $0)) } ?? .null),
+            ("exit", RouteReport(routes: core.routes).exitObject),
+            ("gateways", RouteReport(routes: core.routes).gatewayObjects),
+            ("failovers", .number(Int64(core.routes.failovers))),
+            ("mapStaleSince", core.mapStoredSeconds.map { .string(timeText($0)) } ?? .null),
             (
                 "repairs",
                 .object([

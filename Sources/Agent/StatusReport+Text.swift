@@ -1,4 +1,5 @@
 import AgentCore
+import Glibc
 import MeshModel
 
 extension StatusReport {
@@ -23,8 +24,10 @@ extension StatusReport {
             "WireGuard port: \(core.listenPort == 0 ? "-" : "\(core.listenPort)")",
             "Tunnel: \(core.isEnabled ? "up" : "down (by wgctl down)")",
             "Map serial: \(core.mapSerial.map { "\($0)" } ?? "-")",
+            "Map: \(core.mapStoredSeconds.map { "stale since \(timeText($0)) (stored)" } ?? (core.mapSerial == nil ? "-" : "fresh"))",
             "Peers count: \(connectedPeers)/\(core.peers.count) Connected",
         ]
+        lines += RouteReport(routes: core.routes).statusLines
         if let last = repairs.lastAtSeconds {
             lines.append(
                 "Repairs: \(repairs.total), last \(ago(last)): \(repairs.lastChanges.first ?? "-")"
@@ -64,12 +67,6 @@ extension StatusReport {
         return lines
     }
 
-    /// One decimal.
-    private func milliseconds(_ duration: Duration) -> String {
-        let tenths = nanoseconds(duration) / 100_000
-        return "\(tenths / 10).\(tenths % 10) ms"
-    }
-
     /// - Parameter seconds: since 1970; 0: never.
     private func ago(_ seconds: Int64) -> String {
         guard seconds > 0 else { return "-" }
@@ -91,6 +88,21 @@ extension StatusReport {
         let tenths = Int64((value * 10).rounded())
         return "\(tenths / 10).\(tenths % 10) \(units[units.startIndex])"
     }
+}
+
+/// UTC, as RFC 3339 writes it: `2026-11-22T18:55:49Z`.
+///
+/// - Parameter seconds: since 1970.
+func timeText(_ seconds: Int64) -> String {
+    func digits(_ value: Int32, _ count: Int) -> String {
+        let text = String(value)
+        return String(repeating: "0", count: max(0, count - text.count)) + text
+    }
+    var (parts, time) = (tm(), time_t(max(0, seconds)))
+    gmtime_r(&time, &parts)
+    let date = [digits(parts.tm_year + 1900, 4), digits(parts.tm_mon + 1, 2), digits(parts.tm_mday, 2)]
+    let clock = [digits(parts.tm_hour, 2), digits(parts.tm_min, 2), digits(parts.tm_sec, 2)]
+    return "\(date.joined(separator: "-"))T\(clock.joined(separator: ":"))Z"
 }
 
 func nanoseconds(_ duration: Duration) -> Int64 {

@@ -11,6 +11,8 @@ package struct StatusReport: Sendable {
     package var registrationProblem: String?
     /// Why the kernel does not hold what it should; `nil`: it does.
     package var kernelProblem: String?
+    /// Why the stored wish for routes could not be read; `nil`: it could.
+    package var routeProblem: String?
     package var repairs: Repairs
     /// Version of this program.
     package var version: String
@@ -66,6 +68,7 @@ package struct StatusReport: Sendable {
         if let registrationProblem { return ["not logged in: \(registrationProblem)"] }
         var lines: [String] = []
         if let kernelProblem { lines.append("kernel: \(kernelProblem)") }
+        if let routeProblem { lines.append("routes: \(routeProblem)") }
         if repairs.isFight {
             let change = repairs.lastChanges.first ?? "-"
             lines.append("kernel: another program keeps undoing what the agent sets, last: \(change) (wgctl history)")
@@ -73,9 +76,11 @@ package struct StatusReport: Sendable {
         guard core.isEnabled else { return lines }
         if core.management != .connected { lines.append("management: \(word(core.management))") }
         if core.signalServer != .connected { lines.append("signal: \(word(core.signalServer))") }
+        if let seconds = core.mapStoredSeconds { lines.append("map: stale since \(timeText(seconds)) (stored)") }
         for peer in core.peers where !peer.isConnected {
             lines.append("peer \(peer.fqdn): no path" + (peer.lastError.map { " (\($0))" } ?? ""))
         }
+        lines += RouteReport(routes: core.routes).problemLines
         return lines
     }
 

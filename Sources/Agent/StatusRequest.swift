@@ -8,11 +8,10 @@ package enum StatusRequest: String, Hashable, Sendable, CaseIterable {
     case planJSON = "plan json"
     case historyText = "history text"
     case historyJSON = "history json"
+    /// What `wgctl why` and `wgctl doctor` want to know, a line each.
+    case facts
     case up
     case down
-
-    /// With its newline. Longer ones are refused unread.
-    package static let maximumLineBytes = 256
 
     /// Reads a line without its newline.
     ///

@@ -5,7 +5,7 @@ import MeshModel
 import NIOCore
 import NIOPosix
 
-/// The agent's unix socket: one `StatusRequest` line in, one `StatusResponse` out, then the connection ends.
+/// The agent's unix socket: one `AgentRequest` line in, one `StatusResponse` out, then the connection ends.
 ///
 /// Mode 0660, group `wgmesh` where that exists: reading is the group's, changing is root's (`SO_PEERCRED`).
 package struct StatusServer: Sendable {
@@ -55,7 +55,7 @@ package struct StatusServer: Sendable {
     /// Answers until the surrounding task is cancelled; then the socket file goes.
     package func run(
         logger: Logger,
-        answer: @escaping @Sendable (_ request: StatusRequest) async -> StatusResponse
+        answer: @escaping @Sendable (_ request: AgentRequest) async -> StatusResponse
     ) async {
         defer { unlink(path) }
         do {
@@ -84,7 +84,7 @@ package struct StatusServer: Sendable {
     private func serve(
         _ connection: Connection,
         logger: Logger,
-        answer: @Sendable (_ request: StatusRequest) async -> StatusResponse
+        answer: @Sendable (_ request: AgentRequest) async -> StatusResponse
     ) async {
         let channel = connection.channel
         let timeout = channel.eventLoop.scheduleTask(in: Self.requestTimeout) { channel.close(promise: nil) }
@@ -106,14 +106,17 @@ package struct StatusServer: Sendable {
     private func respond(
         to line: [UInt8],
         isRoot: Bool,
-        answer: @Sendable (_ request: StatusRequest) async -> StatusResponse
+        answer: @Sendable (_ request: AgentRequest) async -> StatusResponse
     ) async -> StatusResponse {
-        guard let request = StatusRequest(line: line) else {
-            let known = StatusRequest.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+        guard let request = AgentRequest(line: line) else {
+            let known =
+                StatusRequest.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+                + ", \"routes ...\", \"exit ...\""
             return StatusResponse(.usage, "unknown request; known are \(known)\n")
         }
         guard isRoot || !request.needsRoot else {
-            return StatusResponse(.notPrivileged, "\"\(request.rawValue)\" is root's alone; run it with sudo\n")
+            let text = String(decoding: line, as: UTF8.self)
+            return StatusResponse(.notPrivileged, "\"\(text)\" is root's alone; run it with sudo\n")
         }
         return await answer(request)
     }
@@ -125,7 +128,7 @@ package struct StatusServer: Sendable {
         for try await buffer in inbound {
             line += buffer.readableBytesView
             if let end = line.firstIndex(of: UInt8(ascii: "\n")) { return Array(line[..<end]) }
-            if line.count >= StatusRequest.maximumLineBytes { return line }
+            if line.count >= AgentRequest.maximumLineBytes { return line }
         }
         return nil
     }

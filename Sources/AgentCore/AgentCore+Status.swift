@@ -17,11 +17,24 @@ extension AgentCore {
             management: management,
             signalServer: signalServer,
             mapSerial: map?.serial,
+            mapStoredSeconds: mapStoredSeconds,
+            routes: map?.routes ?? [],
+            firewallRules: map?.firewallRules ?? [],
             peers: peers.map { status(of: $0, nowSeconds: nowSeconds) }.sorted {
                 ($0.allowedIPs.first.map { "\($0)" } ?? "", $0.publicKey)
                     < ($1.allowedIPs.first.map { "\($0)" } ?? "", $1.publicKey)
-            }
+            },
+            routes: routeStatus
         )
+    }
+
+    /// Of networks, exit nodes and gateways alone.
+    public var routeStatus: RouteStatus {
+        let names = Dictionary(
+            (map?.peers ?? []).map { ($0.publicKey, $0.fqdn) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        return routing.status { names[$0] ?? "\($0)" }
     }
 
     private func status(of peer: RemotePeer, nowSeconds: Int64) -> PeerStatus {

@@ -26,6 +26,8 @@ public struct AgentCore: Sendable {
         public var blocksLocalNetworks: Bool
         /// What peers are told; informational.
         public var agentVersion: String
+        /// What happens to an exit node's traffic when none of its gateways works.
+        public var exitFailure: ExitFailurePolicy
 
         public init(
             interfaceName: String,
@@ -37,7 +39,8 @@ public struct AgentCore: Sendable {
             persistentKeepaliveSeconds: UInt16,
             exitReachesPrivateNetworks: Bool = false,
             blocksLocalNetworks: Bool = false,
-            agentVersion: String
+            agentVersion: String,
+            exitFailure: ExitFailurePolicy = .closed
         ) {
             self.interfaceName = interfaceName
             self.marks = marks
@@ -49,12 +52,17 @@ public struct AgentCore: Sendable {
             self.exitReachesPrivateNetworks = exitReachesPrivateNetworks
             self.blocksLocalNetworks = blocksLocalNetworks
             self.agentVersion = agentVersion
+            self.exitFailure = exitFailure
         }
     }
 
     public enum Input: Sendable {
         /// A new map from the control plane; the caller has validated it.
         case networkMap(NetworkMap)
+        /// The map of last time, before anything else; a fresh one of any serial takes its place.
+        case storedMap(StoredNetworkMap)
+        /// Where peers were last time: given to the kernel for a peer that it knows no endpoint of.
+        case lastEndpoints([PublicKey: Endpoint])
         /// The control plane says that this agent is not, or no longer, part of the mesh.
         case deregistered(reason: String)
         case management(ConnectionState)
@@ -71,6 +79,10 @@ public struct AgentCore: Sendable {
         case datagram(Datagram)
         /// What the kernel says about the peers.
         case observed([PublicKey: PeerObservation])
+        /// An answer to a `probe`.
+        case echo(EchoReply)
+        /// What the user wants of routes; the caller has stored it.
+        case routeIntent(RouteIntent)
         /// The user's wish: `false` takes the tunnel down and keeps it down.
         case setEnabled(Bool)
         /// `deadline` has come.
@@ -84,6 +96,10 @@ public struct AgentCore: Sendable {
         case signal(to: PublicKey, SignalMessage)
         /// Send from WireGuard's port.
         case send(Datagram)
+        /// Send through the tunnel; see `EchoRequest`.
+        case probe(EchoRequest)
+        /// Routed networks changed hands; for the log.
+        case carriersMoved(CarrierMove)
         /// A peer's path changed; for the log, once.
         case pathChanged(PublicKey, PeerStatus.Path)
         /// Something the core did not act on, and why; for the log, at level debug.
@@ -94,6 +110,10 @@ public struct AgentCore: Sendable {
     var random: RandomSource
     var isEnabled: Bool
     var map: NetworkMap?
+    /// When the map in force came from the control plane, seconds since 1970, if it is the stored one; `nil`: it is fresh.
+    var mapStoredSeconds: Int64?
+    /// Where each peer was last seen by the kernel, in this run or the one before.
+    public internal(set) var lastEndpoints: [PublicKey: Endpoint] = [:]
     /// Our addresses outlive a map that carries none.
     var own: SelfConfiguration?
     var management: ConnectionState = .connecting
@@ -108,23 +128,37 @@ public struct AgentCore: Sendable {
     var sessionByUsername: [String: PublicKey] = [:]
     /// The last state given out, so that equal ones are not given again.
     var reconciled: DesiredState?
+    var routing = RouteState()
 
-    /// - Parameter isEnabled: the user's persisted wish; see `.setEnabled`.
-    public init(configuration: Configuration, isEnabled: Bool = true, random: some RandomNumberGenerator & Sendable) {
+    /// - Parameters:
+    ///   - isEnabled: the user's persisted wish; see `.setEnabled`.
+    ///   - routeIntent: likewise; see `.routeIntent`.
+    public init(
+        configuration: Configuration,
+        isEnabled: Bool = true,
+        routeIntent: RouteIntent = RouteIntent(),
+        random: some RandomNumberGenerator & Sendable
+    ) {
         self.configuration = configuration
         self.isEnabled = isEnabled
         self.random = RandomSource(random)
+        routing.intent = routeIntent
     }
 
     /// When `.tick` is due next; `nil` while nothing is pending.
     public var deadline: ContinuousClock.Instant? {
-        sessions.values.lazy.compactMap(\.deadline).min()
+        [sessions.values.lazy.compactMap(\.deadline).min(), routing.deadline].compactMap { $0 }.min()
     }
 
     public mutating func handle(_ input: Input, at now: ContinuousClock.Instant) -> [Effect] {
         switch input {
         case .networkMap(let newMap):
             return adopt(newMap, at: now)
+        case .storedMap(let stored):
+            return adopt(stored, at: now)
+        case .lastEndpoints(let endpoints):
+            lastEndpoints = endpoints
+            return reconcileIfChanged()
         case .deregistered(let reason):
             // The tunnel stays: the peers decide whether they still talk to us, and a control plane that is wrong for an
             // hour (a restored backup, a proxy that answers 403) must not cost anybody the machine.
@@ -153,8 +187,12 @@ public struct AgentCore: Sendable {
         case .datagram(let datagram):
             return receive(datagram, at: now)
         case .observed(let observations):
-            observed = observations
-            return []
+            remember(observations)
+            return observe(observations, at: now)
+        case .echo(let reply):
+            return receive(reply, at: now)
+        case .routeIntent(let intent):
+            return setRouteIntent(intent, at: now)
         case .setEnabled(let wish):
             return setEnabled(wish, at: now)
         case .tick:
@@ -165,14 +203,16 @@ public struct AgentCore: Sendable {
     // MARK: - Maps
 
     /// Takes a map unless it is older than the one in force. An equal serial is applied: many changes do not raise it.
-    private mutating func adopt(_ newMap: NetworkMap, at now: ContinuousClock.Instant) -> [Effect] {
-        if let map, newMap.serial < map.serial {
+    /// A stored map yields to any: a server restored from a backup counts from lower.
+    mutating func adopt(_ newMap: NetworkMap, at now: ContinuousClock.Instant) -> [Effect] {
+        if let map, newMap.serial < map.serial, mapStoredSeconds == nil {
             return [.ignored("map \(newMap.serial) is older than map \(map.serial)")]
         }
         map = newMap
+        mapStoredSeconds = nil
         deregistration = nil
         own = newMap.own ?? own
-        return openSessions(at: now) + reconcileIfChanged()
+        return renewRoutes(at: now) + openSessions(at: now) + reconcileIfChanged()
     }
 
     /// Opens a session for each peer of the map that has none and closes those of peers that left.
@@ -201,6 +241,10 @@ public struct AgentCore: Sendable {
         for peer in sessions.keys where !kept.contains(peer) { sessions[peer] = nil }
         sessionByUsername = sessionByUsername.filter { sessions[$0.value] != nil }
         observed = observed.filter { kept.contains($0.key) }
+        if let map {
+            let known = Set(map.peers.map(\.publicKey))
+            lastEndpoints = lastEndpoints.filter { known.contains($0.key) }
+        }
         return []
     }
 
@@ -209,9 +253,9 @@ public struct AgentCore: Sendable {
         if !wish {
             // Said even if it was so before: what an interrupted `down` left behind goes now.
             reconciled = nil
-            return closeSessions(except: []) + [.reconcile(nil)]
+            return renewRoutes(at: now) + closeSessions(except: []) + [.reconcile(nil)]
         }
-        return openSessions(at: now) + reconcileIfChanged()
+        return renewRoutes(at: now) + openSessions(at: now) + reconcileIfChanged()
     }
 
     // MARK: - Sessions
@@ -279,7 +323,7 @@ public struct AgentCore: Sendable {
         for peer in due {
             effects += drive(peer) { session, context, random in session.tick(context, at: now, random: &random) }
         }
-        return effects + (due.isEmpty ? [] : reconcileIfChanged())
+        return effects + tickRoutes(at: now) + (due.isEmpty ? [] : reconcileIfChanged())
     }
 
     /// Runs one step of a session and turns what it wants into effects of the agent.
@@ -307,7 +351,7 @@ public struct AgentCore: Sendable {
         return effects
     }
 
-    private mutating func reconcileIfChanged() -> [Effect] {
+    mutating func reconcileIfChanged() -> [Effect] {
         let desired = desiredState
         guard desired != reconciled else { return [] }
         reconciled = desired

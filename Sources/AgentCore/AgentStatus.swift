@@ -22,8 +22,15 @@ public struct AgentStatus: Hashable, Sendable {
     public var signalServer: ConnectionState
     /// Serial of the map in force; `nil` before the first one.
     public var mapSerial: UInt64?
+    /// When the map in force came, seconds since 1970, if it is the stored one of an earlier run; `nil`: it is fresh.
+    public var mapStoredSeconds: Int64?
+    /// Of the map in force, not all of them used.
+    public var routes: [NetworkRoute] = []
+    /// Of the map in force.
+    public var firewallRules: [FirewallRule] = []
     /// Sorted by overlay address.
     public var peers: [PeerStatus]
+    public var routes = RouteStatus()
 }
 
 /// What `wgctl status` shows of one peer.

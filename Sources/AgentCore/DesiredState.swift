@@ -18,15 +18,15 @@ extension AgentCore {
     /// Before the first map nothing is desired, and nothing is taken away either: `reconcile` is not asked for.
     var desiredState: DesiredState? {
         guard isEnabled, let map, let own else { return nil }
-        return DesiredState(host: host(own, map), device: device(map))
+        return DesiredState(host: host(own, map, routeChoice), device: device(map))
     }
 
     /// The overlay stands in the main table: it needs no rules, and direct peers are reached whatever becomes of them.
     /// Everything the map routes to us stands in our own, behind what the host itself knows.
-    private func host(_ own: SelfConfiguration, _ map: NetworkMap) -> HostConfiguration {
+    private func host(_ own: SelfConfiguration, _ map: NetworkMap, _ choice: RouteChoice) -> HostConfiguration {
         let addresses = [own.address, own.addressV6].compactMap { $0 }
         let overlays = addresses.map { routeConfiguration(to: $0.network, table: Self.mainTable) }
-        let prefixes = routes(of: map).keys
+        let prefixes = choice.carriers.keys
         let routed = prefixes.map { routeConfiguration(to: $0, table: configuration.marks.table) }
         return HostConfiguration(
             link: LinkConfiguration(
@@ -69,7 +69,7 @@ extension AgentCore {
 
     private func device(_ map: NetworkMap) -> DeviceConfiguration {
         var routed: [PublicKey: Set<IPPrefix>] = [:]
-        for (prefix, route) in routes(of: map) { routed[route.routingPeer, default: []].insert(prefix) }
+        for case (let prefix, let peer?) in routeChoice.carriers { routed[peer, default: []].insert(prefix) }
         var peers: [PublicKey: PeerConfiguration] = [:]
         var owned: Set<IPPrefix> = []
         for peer in map.peers where peer.publicKey != configuration.publicKey {
@@ -80,6 +80,7 @@ extension AgentCore {
             peers[peer.publicKey] = PeerConfiguration(
                 publicKey: peer.publicKey,
                 endpoint: sessions[peer.publicKey]?.endpoint,
+                endpointHint: lastEndpoints[peer.publicKey],
                 allowedIPs: allowed,
                 persistentKeepaliveSeconds: configuration.persistentKeepaliveSeconds
             )
@@ -90,29 +91,6 @@ extension AgentCore {
             fwmark: configuration.marks.fwmark,
             peers: peers
         )
-    }
-
-    /// The route that carries each prefix: the best of those whose routing peer is in the map.
-    ///
-    /// Default routes (exit nodes) are left out, since they need policy routing to be safe; so are prefixes that would
-    /// hide the overlay or can never be routed.
-    private func routes(of map: NetworkMap) -> [IPPrefix: NetworkRoute] {
-        let peers = Set(map.peers.map(\.publicKey))
-        var byPrefix: [IPPrefix: [NetworkRoute]] = [:]
-        for route in map.routes {
-            guard let prefix = route.prefix?.network, isRoutable(prefix), peers.contains(route.routingPeer) else {
-                continue
-            }
-            byPrefix[prefix, default: []].append(route)
-        }
-        return byPrefix.compactMapValues { select(among: $0) }
-    }
-
-    private func isRoutable(_ prefix: IPPrefix) -> Bool {
-        let overlays = [own?.address.network, own?.addressV6?.network].compactMap { $0 }
-        let address = prefix.address
-        return prefix.length > 0 && !address.isLoopback && !address.isLinkLocal && !address.isMulticast
-            && !address.isUnspecified && !overlays.contains { $0.overlaps(prefix) }
     }
 
     private func routeConfiguration(to destination: IPPrefix, table: UInt32) -> RouteConfiguration {

@@ -16,7 +16,7 @@ static struct mnl_socket *mnl(const CNetlink_Socket *socket) { return (struct mn
 
 struct opening {
     const char *namespacePath;
-    int bus, receiveTimeoutSeconds;
+    int bus, receiveTimeoutSeconds, receiveBufferBytes;
     const uint32_t *groups;
     size_t groupCount;
     const char *filePath;
@@ -134,7 +134,9 @@ static void *openMonitor(void *argument) {
         opening->error = errno;
         return NULL;
     }
-    int result = mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID);
+    int size = opening->receiveBufferBytes, result = 0;
+    if (size > 0) result = setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (result == 0) result = mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID);
     for (size_t index = 0; index < opening->groupCount && result == 0; index++) {
         uint32_t group = opening->groups[index];
         result = mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof group);
@@ -147,8 +149,13 @@ static void *openMonitor(void *argument) {
     return NULL;
 }
 
-int CNetlink_openMonitor(int bus, const char *namespacePath, const uint32_t *groups, size_t count) {
-    struct opening opening = {.namespacePath = namespacePath, .bus = bus, .groups = groups, .groupCount = count};
+int CNetlink_openMonitor(int bus, const char *namespacePath, const uint32_t *groups, size_t count,
+                         int receiveBufferBytes) {
+    struct opening opening = {.namespacePath = namespacePath,
+                              .bus = bus,
+                              .groups = groups,
+                              .groupCount = count,
+                              .receiveBufferBytes = receiveBufferBytes};
     run(openMonitor, &opening);
     return opening.error != 0 ? -opening.error : opening.descriptor;
 }

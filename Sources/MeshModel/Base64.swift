@@ -10,27 +10,39 @@ public enum Base64 {
 
     /// Appends `encode(bytes)`, without a string of its own.
     public static func append(_ bytes: [UInt8], to text: inout [UInt8]) {
-        text.reserveCapacity(text.count + (bytes.count + 2) / 3 * 4)
-        var group: UInt32 = 0
-        var filled = 0
-        for byte in bytes {
-            group = group << 8 | UInt32(byte)
-            filled += 1
-            if filled == 3 {
-                append(group, characters: 4, to: &text)
-                group = 0
-                filled = 0
+        text.append(addingCapacity: (bytes.count + 2) / 3 * 4) { append(bytes.span.bytes, to: &$0) }
+    }
+
+    /// As to an array; there must be room for it.
+    static func append(_ bytes: RawSpan, to text: inout OutputSpan<UInt8>) {
+        for start in stride(from: 0, to: bytes.byteCount, by: 6) {
+            var word: UInt64 = 0
+            let count = min(6, bytes.byteCount - start)
+            for index in start..<start + count {
+                word = word << 8 | UInt64(bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self))
             }
-        }
-        if filled == 1 {
-            append(group << 16, characters: 2, to: &text)
-            text.append(padding)
-            text.append(padding)
-        } else if filled == 2 {
-            append(group << 8, characters: 3, to: &text)
-            text.append(padding)
+            let letters = characters(word << UInt64(48 - 8 * count))
+            // 6 bits for each character; the rest of a group of four is padding.
+            let used = (8 * count + 5) / 6
+            for index in 0..<used { text.append(UInt8(truncatingIfNeeded: letters >> UInt64(56 - 8 * index))) }
+            for _ in used..<(used + 3) & ~3 { text.append(padding) }
         }
     }
+
+    /// The eight characters of 48 bits, the first in the uppermost byte; all eight at once, since a large device has
+    /// hundreds of thousands.
+    private static func characters(_ bits: UInt64) -> UInt64 {
+        var word = (bits & 0xffff_ff00_0000) << 8 | bits & 0xff_ffff
+        word = (word & 0x00ff_f000_00ff_f000) << 4 | word & 0x0000_0fff_0000_0fff
+        word = (word & 0x0fc0_0fc0_0fc0_0fc0) << 2 | word & 0x003f_003f_003f_003f
+        /// 1 in each byte of `word` that is at least `limit`.
+        func ones(_ limit: UInt64) -> UInt64 { (word + (128 - limit) * everyByte) >> 7 & everyByte }
+        // A to Z, then a to z, 0 to 9, + and /: each begins so much above or below its forerunner's end.
+        let raised = word + 65 * everyByte + 6 * ones(26) + 3 * ones(63)
+        return raised - 75 * ones(52) - 15 * ones(62)
+    }
+
+    private static let everyByte: UInt64 = 0x0101_0101_0101_0101
 
     /// - Returns: `nil` for a length that is no multiple of 4, a foreign character, misplaced padding, or trailing bits
     ///   that are not zero (so that one value has one text).
@@ -58,23 +70,6 @@ public enum Base64 {
     }
 
     private static let padding = UInt8(ascii: "=")
-
-    /// The first `characters` of the four that 24 bits make.
-    private static func append(_ group: UInt32, characters: Int, to text: inout [UInt8]) {
-        for index in 0..<characters {
-            text.append(character(UInt8(truncatingIfNeeded: group >> UInt32(18 - 6 * index)) & 63))
-        }
-    }
-
-    private static func character(_ value: UInt8) -> UInt8 {
-        switch value {
-        case 0..<26: UInt8(ascii: "A") + value
-        case 26..<52: UInt8(ascii: "a") + value - 26
-        case 52..<62: UInt8(ascii: "0") + value - 52
-        case 62: UInt8(ascii: "+")
-        default: UInt8(ascii: "/")
-        }
-    }
 
     private static func value(of character: UInt8) -> UInt32? {
         switch character {

@@ -8,9 +8,17 @@ extension IPAddress {
 
     /// Appends `description`, without a string of its own.
     public func append(textTo text: inout [UInt8]) {
+        text.append(addingCapacity: Self.textLimitBytes) { append(textTo: &$0) }
+    }
+
+    /// As to an array; there must be room for `textLimitBytes`.
+    public func append(textTo text: inout OutputSpan<UInt8>) {
         if isV4 { return appendQuad(UInt32(truncatingIfNeeded: low), to: &text) }
         if isMapped {
-            text.append(contentsOf: "::ffff:".utf8)
+            text.append(colon)
+            text.append(colon)
+            appendHexadecimal(0xffff, to: &text)
+            text.append(colon)
             return appendQuad(UInt32(truncatingIfNeeded: low), to: &text)
         }
         // The longest run of two or more zero groups becomes "::", the first of equals (RFC 5952, section 4.2).
@@ -35,6 +43,9 @@ extension IPAddress {
             index += 1
         }
     }
+
+    /// `INET6_ADDRSTRLEN` without its NUL.
+    public static var textLimitBytes: Int { 45 }
 
     /// One of the eight groups of an IPv6 address.
     private func group(_ index: Int) -> UInt16 {
@@ -125,21 +136,21 @@ private func parseV6(_ text: Span<UInt8>) -> IPAddress? {
     return IPAddress(high: words.high, low: words.low, isV4: false)
 }
 
-private func appendQuad(_ address: UInt32, to text: inout [UInt8]) {
+private func appendQuad(_ address: UInt32, to text: inout OutputSpan<UInt8>) {
     for index: UInt32 in 0..<4 {
         if index > 0 { text.append(dot) }
         appendDecimal(UInt8(truncatingIfNeeded: address >> (24 - 8 * index)), to: &text)
     }
 }
 
-private func appendDecimal(_ byte: UInt8, to text: inout [UInt8]) {
+private func appendDecimal(_ byte: UInt8, to text: inout OutputSpan<UInt8>) {
     if byte >= 100 { text.append(zero + byte / 100) }
     if byte >= 10 { text.append(zero + byte / 10 % 10) }
     text.append(zero + byte % 10)
 }
 
 /// Lower case, without leading zeros.
-private func appendHexadecimal(_ group: UInt16, to text: inout [UInt8]) {
+private func appendHexadecimal(_ group: UInt16, to text: inout OutputSpan<UInt8>) {
     var shift = group == 0 ? 0 : (15 - group.leadingZeroBitCount) & ~3
     while shift >= 0 {
         let digit = UInt8(truncatingIfNeeded: group >> UInt16(shift)) & 15

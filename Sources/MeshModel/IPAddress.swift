@@ -30,6 +30,15 @@ public struct IPAddress: Hashable, Sendable, Comparable, CustomStringConvertible
         }
     }
 
+    /// - Returns: `nil` unless `bytes` has exactly 4 or 16.
+    public init?(bytes: RawSpan) {
+        switch bytes.byteCount {
+        case 4: self.init(v4: UInt32(bigEndian: bytes.unsafeLoadUnaligned(as: UInt32.self)))
+        case 16: self.init(high: bytes.bigEndian(at: 0), low: bytes.bigEndian(at: 8), isV4: false)
+        default: return nil
+        }
+    }
+
     /// Dotted quad without leading zeros (RFC 6943, section 3.1.1, strict form), or IPv6 text (RFC 4291, section 2.2).
     ///
     /// - Returns: `nil` for anything else, zone identifiers (`%eth0`) included.
@@ -66,6 +75,13 @@ public struct IPAddress: Hashable, Sendable, Comparable, CustomStringConvertible
     /// The v4 address inside `::ffff:a.b.c.d`, else the address itself.
     public var unmapped: IPAddress {
         guard isMapped else { return self }
+        return IPAddress(v4: UInt32(truncatingIfNeeded: low))
+    }
+
+    /// The v4 address at the end of 96 zero bits (RFC 4291, section 2.5.5.1), if it is not below 0.1.0.0: such as `::1` are
+    /// no such address.
+    public var compatibleV4: IPAddress? {
+        guard !isV4, high == 0, low >> 32 == 0, low >> 16 != 0 else { return nil }
         return IPAddress(v4: UInt32(truncatingIfNeeded: low))
     }
 

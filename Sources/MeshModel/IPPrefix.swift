@@ -26,18 +26,20 @@ public struct IPPrefix: Hashable, Sendable, Comparable, CustomStringConvertible,
     }
 
     /// `a.b.c.d/len`, `v6/len`, or an address alone, which means /32 or /128, as `wg` reads it.
-    public init?(_ text: String) {
-        guard let slash = text.firstIndex(of: "/") else {
-            guard let address = IPAddress(text) else { return nil }
+    public init?(_ text: String) { self.init(text: Array(text.utf8)[...]) }
+
+    /// As `init(_: String)`, of the text's bytes.
+    public init?(text: ArraySlice<UInt8>) {
+        guard let slash = text.firstIndex(of: UInt8(ascii: "/")) else {
+            guard let address = IPAddress(text: text) else { return nil }
             self.init(host: address)
             return
         }
-        let digits = text[text.index(after: slash)...]
-        guard let address = IPAddress(String(text[..<slash])),
-            (1...3).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            digits.utf8.count == 1 || digits.utf8.first != 0x30, let length = Int(digits)
+        let digits = text[(slash + 1)...]
+        guard let address = IPAddress(text: text[..<slash]), (1...3).contains(digits.count),
+            digits.allSatisfy({ (0x30...0x39).contains($0) }), digits.count == 1 || digits.first != 0x30
         else { return nil }
-        self.init(address: address, length: length)
+        self.init(address: address, length: digits.reduce(0) { $0 * 10 + Int($1 - 0x30) })
     }
 
     /// The same prefix with its host bits cleared.

@@ -19,6 +19,15 @@ struct KeyBytes: Hashable, Sendable, Comparable {
         fourth = UInt64(bigEndianFrom: &rest)
     }
 
+    /// - Returns: `nil` unless `bytes` has exactly 32.
+    init?(_ bytes: RawSpan) {
+        guard bytes.byteCount == keyLengthBytes else { return nil }
+        first = bytes.bigEndian(at: 0)
+        second = bytes.bigEndian(at: 8)
+        third = bytes.bigEndian(at: 16)
+        fourth = bytes.bigEndian(at: 24)
+    }
+
     var array: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(keyLengthBytes)
@@ -33,6 +42,12 @@ struct KeyBytes: Hashable, Sendable, Comparable {
         bytes.append(bigEndian: fourth)
     }
 
+    /// Appends the 44 characters of base64.
+    func append(base64To text: inout OutputSpan<UInt8>) {
+        let words: InlineArray = [first.bigEndian, second.bigEndian, third.bigEndian, fourth.bigEndian]
+        Base64.append(words.span.bytes, to: &text)
+    }
+
     @usableFromInline
     static func < (a: Self, b: Self) -> Bool {
         (a.first, a.second, a.third, a.fourth) < (b.first, b.second, b.third, b.fourth)
@@ -45,6 +60,13 @@ extension UInt64 {
     init(bigEndianFrom bytes: inout some IteratorProtocol<UInt8>) {
         self = 0
         for _ in 0..<8 { self = self << 8 | UInt64(bytes.next() ?? 0) }
+    }
+}
+
+extension RawSpan {
+    /// 8 bytes, the most significant first.
+    func bigEndian(at offset: Int) -> UInt64 {
+        UInt64(bigEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 }
 

@@ -12,6 +12,12 @@ public struct PublicKey: Hashable, Sendable, Comparable, CustomStringConvertible
         self.storage = storage
     }
 
+    /// - Returns: `nil` unless `bytes` has exactly 32.
+    public init?(bytes: RawSpan) {
+        guard let storage = KeyBytes(bytes) else { return nil }
+        self.storage = storage
+    }
+
     /// - Returns: `nil` as of a string.
     public init?(base64 text: [UInt8]) {
         guard let bytes = Base64.decode(text) else { return nil }
@@ -30,7 +36,11 @@ public struct PublicKey: Hashable, Sendable, Comparable, CustomStringConvertible
     /// Standard base64 with padding, 44 characters.
     public var base64: String { Base64.encode(bytes) }
     /// Appends `base64`, without a string of its own.
-    public func append(base64To text: inout [UInt8]) { Base64.append(bytes, to: &text) }
+    public func append(base64To text: inout [UInt8]) {
+        text.append(addingCapacity: keyCharacters) { storage.append(base64To: &$0) }
+    }
+    /// As to an array; there must be room for its 44 characters.
+    public func append(base64To text: inout OutputSpan<UInt8>) { storage.append(base64To: &text) }
     public var description: String { base64 }
 
     /// Order of the raw bytes. The roles of two peers follow the order of the *text*: see `isController(over:)`.
@@ -58,6 +68,12 @@ public struct PrivateKey: Hashable, Sendable, CustomStringConvertible, CustomRef
         self.storage = storage
     }
 
+    /// - Returns: `nil` unless `bytes` has exactly 32.
+    public init?(bytes: RawSpan) {
+        guard let storage = KeyBytes(bytes) else { return nil }
+        self.storage = storage
+    }
+
     /// - Returns: `nil` as of a string.
     public init?(base64 text: [UInt8]) {
         guard let bytes = Base64.decode(text) else { return nil }
@@ -76,7 +92,11 @@ public struct PrivateKey: Hashable, Sendable, CustomStringConvertible, CustomRef
     /// Standard base64 with padding, 44 characters. Secret: never for logs.
     public var base64: String { Base64.encode(bytes) }
     /// Appends `base64`, without a string of its own.
-    public func append(base64To text: inout [UInt8]) { Base64.append(bytes, to: &text) }
+    public func append(base64To text: inout [UInt8]) {
+        text.append(addingCapacity: keyCharacters) { storage.append(base64To: &$0) }
+    }
+    /// As to an array; there must be room for its 44 characters.
+    public func append(base64To text: inout OutputSpan<UInt8>) { storage.append(base64To: &text) }
     public var description: String { "(hidden)" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
@@ -91,6 +111,12 @@ public struct PresharedKey: Hashable, Sendable, CustomStringConvertible, CustomR
     /// - Returns: `nil` unless `bytes` holds exactly 32 elements.
     @inlinable
     public init?(bytes: some Collection<UInt8>) {
+        guard let storage = KeyBytes(bytes) else { return nil }
+        self.storage = storage
+    }
+
+    /// - Returns: `nil` unless `bytes` has exactly 32.
+    public init?(bytes: RawSpan) {
         guard let storage = KeyBytes(bytes) else { return nil }
         self.storage = storage
     }
@@ -113,7 +139,14 @@ public struct PresharedKey: Hashable, Sendable, CustomStringConvertible, CustomR
     /// Standard base64 with padding, 44 characters. Secret: never for logs.
     public var base64: String { Base64.encode(bytes) }
     /// Appends `base64`, without a string of its own.
-    public func append(base64To text: inout [UInt8]) { Base64.append(bytes, to: &text) }
+    public func append(base64To text: inout [UInt8]) {
+        text.append(addingCapacity: keyCharacters) { storage.append(base64To: &$0) }
+    }
+    /// As to an array; there must be room for its 44 characters.
+    public func append(base64To text: inout OutputSpan<UInt8>) { storage.append(base64To: &text) }
     public var description: String { "(hidden)" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
+
+/// Of the base64 of a key.
+private let keyCharacters = 44

@@ -7,6 +7,9 @@ public struct PeerConfiguration: Hashable, Sendable {
     ///
     /// Not level-triggered, since the kernel roams endpoints on every authenticated packet: see docs/architecture.md.
     public var endpoint: Endpoint?
+    /// Where the peer was last time, for a peer that the kernel knows no endpoint of while nothing is decided; `nil`:
+    /// nowhere that is known. It never takes the place of an endpoint that the kernel has.
+    public var endpointHint: Endpoint?
     /// Networks with host bits zero. No two peers of a device may hold the same one.
     public var allowedIPs: Set<IPPrefix>
     /// Seconds between keepalives; 0: off.
@@ -16,12 +19,14 @@ public struct PeerConfiguration: Hashable, Sendable {
         publicKey: PublicKey,
         presharedKey: PresharedKey? = nil,
         endpoint: Endpoint? = nil,
+        endpointHint: Endpoint? = nil,
         allowedIPs: Set<IPPrefix> = [],
         persistentKeepaliveSeconds: UInt16 = 0
     ) {
         self.publicKey = publicKey
         self.presharedKey = presharedKey
         self.endpoint = endpoint
+        self.endpointHint = endpointHint
         self.allowedIPs = allowedIPs
         self.persistentKeepaliveSeconds = persistentKeepaliveSeconds
     }

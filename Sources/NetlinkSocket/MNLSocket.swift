@@ -29,8 +29,29 @@ struct MNLSocket: ~Copyable, Sendable {
         if code != 0 { throw NetlinkError(operation: operation, code: code) }
     }
 
-    /// The messages of the next datagram; datagrams that other processes sent are skipped.
-    mutating func receive(operation: String) throws(NetlinkError) -> [NetlinkMessage] {
+    /// Calls `body` with every message of the next datagram, and the bytes that it stands in; datagrams that other
+    /// processes sent are skipped.
+    mutating func receive(
+        operation: String,
+        _ body: (NetlinkMessagePlace, RawSpan) throws(NetlinkError) -> Void
+    ) throws(NetlinkError) {
+        let size = try receive(operation: operation)
+        let bytes = buffer.span.bytes
+        var cursor = NetlinkMessageCursor(size)
+        while true {
+            let place: NetlinkMessagePlace?
+            do throws(DecodeError) {
+                place = try cursor.next(in: bytes)
+            } catch {
+                throw NetlinkError(operation: operation, malformed: error)
+            }
+            guard let place else { return }
+            try body(place, bytes)
+        }
+    }
+
+    /// The size of the next datagram, which then stands in the buffer.
+    private mutating func receive(operation: String) throws(NetlinkError) -> Int {
         while true {
             let queued = CNetlink_peek(socket, &buffer, buffer.count)
             if queued > buffer.count { buffer = Array(repeating: 0, count: queued) }
@@ -39,12 +60,7 @@ struct MNLSocket: ~Copyable, Sendable {
             case ESRCH: continue
             case EAGAIN: throw NetlinkError(operation: operation, code: ETIMEDOUT)
             case 1...: throw NetlinkError(operation: operation, code: Int32(-size))
-            default: break
-            }
-            do throws(DecodeError) {
-                return try NetlinkMessage.decode(datagram: buffer[..<size])
-            } catch {
-                throw NetlinkError(operation: operation, malformed: error)
+            default: return size
             }
         }
     }

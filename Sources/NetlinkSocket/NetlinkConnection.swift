@@ -28,12 +28,22 @@ struct NetlinkConnection: ~Copyable, Sendable {
     }
 
     mutating func execute(_ request: NetlinkRequest) throws(NetlinkError) -> [NetlinkMessage] {
+        try gather(request, into: []) { messages, place, bytes in messages.append(NetlinkMessage(place, in: bytes)) }
+    }
+
+    /// - Parameter add: takes one object of the reply: its message, and the bytes that it stands in.
+    mutating func gather<Value>(
+        _ request: NetlinkRequest,
+        into initial: Value,
+        _ add: (inout Value, NetlinkMessagePlace, RawSpan) throws(DecodeError) -> Void
+    ) throws(NetlinkError) -> Value {
         let isCleaningUp = Task.isCancelled
         for attempt in 0..<Self.dumpAttempts {
             // Only a dump that was interrupted comes here again.
             if attempt > 0, !isCleaningUp { try Self.checkCancellation(request.operation) }
-            let reply = try exchange(request)
-            if !reply.isInterrupted { return reply.objects }
+            var value = initial
+            let reply = try exchange(request) { place, bytes throws(DecodeError) in try add(&value, place, bytes) }
+            if !reply.isInterrupted { return value }
         }
         let detail = "the list changed during each of \(Self.dumpAttempts) dumps"
         throw NetlinkError(operation: request.operation, code: EBUSY, detail: detail)
@@ -99,8 +109,11 @@ extension NetlinkConnection {
         if Task.isCancelled { throw NetlinkError(operation: operation, code: ECANCELED) }
     }
 
-    /// Sends one request and collects its reply.
-    private mutating func exchange(_ request: NetlinkRequest) throws(NetlinkError) -> Outcomes {
+    /// Sends one request and collects its reply; `add` gets the objects.
+    private mutating func exchange(
+        _ request: NetlinkRequest,
+        _ add: (NetlinkMessagePlace, RawSpan) throws(DecodeError) -> Void
+    ) throws(NetlinkError) -> Outcomes {
         let isDump = request.flags.contains(.dump)
         _ = startDatagram(messages: 1)
         // Without NLM_F_ACK a successful change would have no reply; a dump ends with NLMSG_DONE of its own.
@@ -108,7 +121,7 @@ extension NetlinkConnection {
         let outcomes = try withSocket(for: request) { socket throws(NetlinkError) in
             try socket.send(message.encode(), operation: request.operation)
             let sequences = message.sequence..<message.sequence + 1
-            return try collect(sequences, from: &socket, operation: request.operation)
+            return try collect(sequences, from: &socket, operation: request.operation, add)
         }
         guard let error = outcomes.refused[message.sequence] else { return outcomes }
         // The number of an unloaded module's family means nothing, or another family, after the next load.
@@ -219,38 +232,41 @@ private func openNetfilter(namespace: String?) throws(NetlinkError) -> MNLSocket
 
 /// What the kernel answered to the requests of one datagram.
 private struct Outcomes {
-    var objects: [NetlinkMessage] = []
     var refused: [UInt32: NetlinkError] = [:]
     var isInterrupted = false
 }
 
 /// Reads until the last request of `sequences` is answered.
 ///
-/// - Parameter endsWithFirst: a refusal of the first one is the last answer: that of a transaction's begin.
+/// - Parameters:
+///   - endsWithFirst: a refusal of the first one is the last answer: that of a transaction's begin.
+///   - add: gets what is neither an outcome nor an end mark.
 private func collect(
     _ sequences: Range<UInt32>,
     from socket: inout MNLSocket,
     operation: String,
-    endsWithFirst: Bool = false
+    endsWithFirst: Bool = false,
+    _ add: (NetlinkMessagePlace, RawSpan) throws(DecodeError) -> Void = { _, _ in }
 ) throws(NetlinkError) -> Outcomes {
     var outcomes = Outcomes()
-    while true {
-        // Other numbers belong to a request that ended with an error or a timeout.
-        for message in try socket.receive(operation: operation) where sequences.contains(message.sequence) {
-            outcomes.isInterrupted = outcomes.isInterrupted || message.isDumpInterrupted
-            guard message.isDone || message.isError else {
-                outcomes.objects.append(message)
-                continue
-            }
+    var isComplete = false
+    while !isComplete {
+        try socket.receive(operation: operation) { place, bytes throws(NetlinkError) in
+            // Other numbers belong to a request that ended with an error or a timeout.
+            guard !isComplete, sequences.contains(place.sequence) else { return }
+            outcomes.isInterrupted = outcomes.isInterrupted || place.isDumpInterrupted
             do throws(DecodeError) {
-                outcomes.refused[message.sequence] = try message.failure(of: operation)
+                guard place.isDone || place.isError else { return try add(place, bytes) }
+                outcomes.refused[place.sequence] = try NetlinkMessage(place, in: bytes).failure(of: operation)
             } catch {
                 throw NetlinkError(operation: operation, malformed: error)
             }
-            if message.sequence == sequences.upperBound - 1 { return outcomes }
-            if endsWithFirst, message.sequence == sequences.lowerBound { return outcomes }
+            isComplete =
+                place.sequence == sequences.upperBound - 1
+                || (endsWithFirst && place.sequence == sequences.lowerBound)
         }
     }
+    return outcomes
 }
 
 extension NetlinkRequest.Target {

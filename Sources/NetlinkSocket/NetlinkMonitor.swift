@@ -21,14 +21,22 @@ public struct NetlinkMonitor: Sendable {
 
     /// Joins the groups of `kinds`. Changes after this are reported.
     ///
-    /// - Parameter namespace: the path of a network namespace; `nil`: that of the calling thread.
+    /// - Parameters:
+    ///   - namespace: the path of a network namespace; `nil`: that of the calling thread.
+    ///   - receiveBufferBytes: how much the kernel keeps for us before events are lost, as `SO_RCVBUF` takes it; `nil`: the
+    ///     system's default (212,992, a hundred links or a thousand routes).
     /// - Throws: `NetlinkError`; `EPERM` for `.nftables` without `CAP_NET_ADMIN`.
-    public init(kinds: Set<Kind> = [.link, .address, .route], namespace: String? = nil) throws(NetlinkError) {
+    public init(
+        kinds: Set<Kind> = [.link, .address, .route],
+        namespace: String? = nil,
+        receiveBufferBytes: Int32? = nil
+    ) throws(NetlinkError) {
         var descriptors: [Int32] = []
         for bus in [NETLINK_ROUTE, NETLINK_NETFILTER] {
             let groups = kinds.filter { $0.bus == bus }.flatMap(\.groups).sorted()
             if groups.isEmpty { continue }
-            let descriptor = CNetlink_openMonitor(bus, namespace, groups, groups.count)
+            let bufferBytes = receiveBufferBytes ?? 0
+            let descriptor = CNetlink_openMonitor(bus, namespace, groups, groups.count, bufferBytes)
             guard descriptor >= 0 else {
                 for open in descriptors { CNetlink_closeMonitor(open) }
                 throw NetlinkError(operation: "watch the host's network", code: -descriptor)

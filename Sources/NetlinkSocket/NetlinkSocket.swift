@@ -26,6 +26,16 @@ public actor NetlinkSocket: NetlinkTransport {
         try connection.execute(request)
     }
 
+    public func gather<Value: Sendable>(
+        _ request: NetlinkRequest,
+        into initial: Value,
+        _ add: @Sendable (inout Value, RawSpan) throws(DecodeError) -> Void
+    ) throws(NetlinkError) -> Value {
+        try connection.gather(request, into: initial) { value, place, bytes throws(DecodeError) in
+            try add(&value, bytes.extracting(place.payload))
+        }
+    }
+
     public func execute(batch: [NetlinkRequest]) throws(NetlinkError) -> [Int: NetlinkError] {
         try connection.execute(batch: batch)
     }

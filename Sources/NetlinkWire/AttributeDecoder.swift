@@ -1,26 +1,23 @@
-import CNetlink
-
-/// Reads netlink attributes one after the other. Total: any bytes give attributes or an error, never a trap.
+/// Reads netlink attributes one after the other, each with its bytes. Total: any bytes give attributes or an error, never a
+/// trap. `AttributeCursor` does the same in place.
 public struct AttributeDecoder: Sendable {
-    private var rest: ArraySlice<UInt8>
+    private let bytes: ArraySlice<UInt8>
+    private var cursor: AttributeCursor
 
     /// - Parameter bytes: attributes only; drop the fixed header first.
-    public init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
+    public init(_ bytes: ArraySlice<UInt8>) {
+        self.bytes = bytes
+        cursor = AttributeCursor(0..<bytes.count)
+    }
 
     /// - Returns: `nil` at the end.
     /// - Throws: `DecodeError` if a length does not fit what is left.
     public mutating func next() throws(DecodeError) -> Attribute? {
-        if rest.isEmpty { return nil }
-        guard let length = rest.integer(at: 0, as: UInt16.self), let type = rest.integer(at: 2, as: UInt16.self) else {
-            throw DecodeError("\(rest.count) bytes left, an attribute header needs \(AttributeEncoder.headerBytes)")
-        }
-        guard Int(length) >= AttributeEncoder.headerBytes, Int(length) <= rest.count else {
-            let problem = "attribute length \(length), expected \(AttributeEncoder.headerBytes) to \(rest.count)"
-            throw DecodeError(problem)
-        }
-        let payload = rest.dropFirst(AttributeEncoder.headerBytes).prefix(Int(length) - AttributeEncoder.headerBytes)
-        rest = rest.dropFirst(aligned(Int(length)))
-        return Attribute(type: Int(type & typeMask), payload: payload)
+        let bytes = bytes
+        guard let place = try cursor.next(in: bytes.span.bytes) else { return nil }
+        let start = bytes.startIndex
+        let payload = bytes[start + place.payload.lowerBound..<start + place.payload.upperBound]
+        return Attribute(type: place.type, payload: payload)
     }
 
     /// Calls `body` with every attribute in order.
@@ -95,6 +92,3 @@ public struct Attribute: Hashable, Sendable {
         }
     }
 }
-
-/// `NLA_TYPE_MASK`, which Swift cannot import.
-private let typeMask = ~(UInt16(NLA_F_NESTED) | UInt16(NLA_F_NET_BYTEORDER))

@@ -5,34 +5,41 @@ import CNetlink
 /// Attributes hold at most 65,531 bytes. Callers bound what they write (names by `isValidLinkName`, peers by
 /// `DeviceOperation.encode`), so a larger one is our own bug and ends the process.
 public struct AttributeEncoder: Sendable {
-    public private(set) var bytes: [UInt8]
+    @inlinable public var bytes: [UInt8] { storage }
+    @usableFromInline var storage: [UInt8]
 
-    /// - Parameter header: what stands before the attributes, such as `struct ifinfomsg`.
-    public init(header: [UInt8] = []) {
-        bytes = header
-        bytes.reserveCapacity(header.count + 256)
+    /// - Parameters:
+    ///   - header: what stands before the attributes, such as `struct ifinfomsg`.
+    ///   - expectedBytes: room for that many bytes of attributes is made at once.
+    public init(header: [UInt8] = [], expectedBytes: Int = 128) {
+        storage = []
+        storage.reserveCapacity(header.count + expectedBytes)
+        storage += header
         pad()
     }
 
+    @inlinable
     public mutating func append(_ type: Int, bytes payload: some Collection<UInt8>) {
         appendHeader(type, payloadBytes: payload.count)
-        bytes.append(contentsOf: payload)
+        storage.append(contentsOf: payload)
         pad()
     }
 
     /// In host byte order.
+    @inlinable
     public mutating func append<Integer: FixedWidthInteger>(_ type: Int, integer value: Integer) {
         appendHeader(type, payloadBytes: MemoryLayout<Integer>.size)
-        bytes.appendInteger(value)
+        storage.appendInteger(value)
         pad()
     }
 
     /// For payloads that need no array of their own: `body` appends exactly `count` bytes.
+    @inlinable
     public mutating func append(_ type: Int, count: Int, _ body: (inout [UInt8]) -> Void) {
         appendHeader(type, payloadBytes: count)
-        let end = bytes.count + count
-        body(&bytes)
-        precondition(bytes.count == end, "attribute \(type) has \(bytes.count - end) bytes more than announced")
+        let end = storage.count + count
+        body(&storage)
+        precondition(storage.count == end, "attribute \(type) has \(storage.count - end) bytes more than announced")
         pad()
     }
 
@@ -40,9 +47,10 @@ public struct AttributeEncoder: Sendable {
     public mutating func append(_ type: Int, string value: String) { append(type, bytes: Array(value.utf8) + [0]) }
 
     /// Attributes that were encoded before, with their padding.
-    public mutating func append(encoded attributes: [UInt8]) { bytes += attributes }
+    public mutating func append(encoded attributes: [UInt8]) { storage += attributes }
 
     /// An attribute whose payload is the attributes that `body` appends.
+    @inlinable
     public mutating func nest(_ type: Int, _ body: (inout AttributeEncoder) -> Void) {
         let start = open(type)
         body(&self)
@@ -51,31 +59,33 @@ public struct AttributeEncoder: Sendable {
 
     /// Starts a nested attribute; `close` ends it. For nests that end where a byte budget does.
     public mutating func open(_ type: Int) -> Int {
-        let start = bytes.count
-        bytes.appendInteger(UInt16(0))
-        bytes.appendInteger(UInt16(type) | UInt16(NLA_F_NESTED))
+        let start = storage.count
+        storage.appendInteger(UInt16(0))
+        storage.appendInteger(UInt16(type) | UInt16(NLA_F_NESTED))
         return start
     }
 
     public mutating func close(_ start: Int) {
-        let length = bytes.count - start
+        let length = storage.count - start
         precondition(length <= Int(UInt16.max), "nested attribute of \(length) bytes")
         // In the byte order of this machine, as `appendInteger` writes it.
         withUnsafeBytes(of: UInt16(length)) { header in
-            bytes[start] = header[0]
-            bytes[start + 1] = header[1]
+            storage[start] = header[0]
+            storage[start + 1] = header[1]
         }
     }
 
-    private mutating func appendHeader(_ type: Int, payloadBytes: Int) {
+    @usableFromInline
+    mutating func appendHeader(_ type: Int, payloadBytes: Int) {
         let length = Self.headerBytes + payloadBytes
         precondition(length <= Int(UInt16.max), "attribute \(type) of \(payloadBytes) bytes")
-        bytes.appendInteger(UInt16(length))
-        bytes.appendInteger(UInt16(type))
+        storage.appendInteger(UInt16(length))
+        storage.appendInteger(UInt16(type))
     }
 
-    private mutating func pad() {
-        while !bytes.count.isMultiple(of: 4) { bytes.append(0) }
+    @usableFromInline
+    mutating func pad() {
+        while storage.count & 3 != 0 { storage.append(0) }
     }
 
     /// `NLA_HDRLEN`.

@@ -22,6 +22,14 @@ public struct GenericNetlinkHeader: Hashable, Sendable {
         return (header, payload.dropFirst(sizeBytes))
     }
 
+    /// The attributes after the header.
+    public static func attributes(of payload: RawSpan) throws(DecodeError) -> AttributeCursor {
+        guard payload.byteCount >= sizeBytes else {
+            throw DecodeError("genlmsghdr: \(payload.byteCount) bytes, expected at least 4")
+        }
+        return AttributeCursor(sizeBytes..<payload.byteCount)
+    }
+
     /// `GENL_HDRLEN`.
     static let sizeBytes = 4
 }

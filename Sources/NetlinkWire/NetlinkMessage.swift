@@ -46,18 +46,9 @@ public struct NetlinkMessage: Hashable, Sendable {
     /// - Throws: `DecodeError` if a header or a length does not fit the bytes; then none of them can be trusted.
     public static func decode(datagram: ArraySlice<UInt8>) throws(DecodeError) -> [NetlinkMessage] {
         var messages: [NetlinkMessage] = []
-        var rest = datagram
-        while !rest.isEmpty {
-            guard let length = rest.integer(at: 0, as: UInt32.self), let type = rest.integer(at: 4, as: UInt16.self),
-                let flags = rest.integer(at: 6, as: UInt16.self), let sequence = rest.integer(at: 8, as: UInt32.self),
-                rest.count >= headerBytes
-            else { throw DecodeError("nlmsghdr: \(rest.count) bytes, expected at least \(headerBytes)") }
-            guard length >= headerBytes, Int(length) <= rest.count else {
-                throw DecodeError("nlmsghdr: length \(length), expected \(headerBytes) to \(rest.count)")
-            }
-            let payload = Array(rest.dropFirst(headerBytes).prefix(Int(length) - headerBytes))
-            messages.append(NetlinkMessage(type: type, flags: flags, sequence: sequence, payload: payload))
-            rest = rest.dropFirst(aligned(Int(length)))
+        var cursor = NetlinkMessageCursor(datagram.count)
+        while let place = try cursor.next(in: datagram.span.bytes) {
+            messages.append(NetlinkMessage(place, in: datagram.span.bytes))
         }
         return messages
     }

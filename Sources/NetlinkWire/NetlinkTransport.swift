@@ -44,6 +44,19 @@ public protocol NetlinkTransport: Sendable {
     /// - Throws: `NetlinkError` with the kernel's errno.
     func execute(_ request: NetlinkRequest) async throws(NetlinkError) -> [NetlinkMessage]
 
+    /// Performs a dump and gathers its objects as they arrive: the bytes of a large device are megabytes, and need not be
+    /// kept.
+    ///
+    /// - Parameters:
+    ///   - initial: what to begin with; again if the kernel says that the list changed meanwhile.
+    ///   - add: takes one object, as `execute` returns them.
+    /// - Throws: as `execute`; `EBADMSG` for what `add` throws.
+    func gather<Value: Sendable>(
+        _ request: NetlinkRequest,
+        into initial: Value,
+        _ add: @Sendable (inout Value, RawSpan) throws(DecodeError) -> Void
+    ) async throws(NetlinkError) -> Value
+
     /// Performs changes in order, many of them per system call. A refused one does not keep the next from being
     /// performed.
     ///
@@ -60,6 +73,23 @@ public protocol NetlinkTransport: Sendable {
 }
 
 extension NetlinkTransport {
+    /// Keeps all of the reply until its end.
+    public func gather<Value: Sendable>(
+        _ request: NetlinkRequest,
+        into initial: Value,
+        _ add: @Sendable (inout Value, RawSpan) throws(DecodeError) -> Void
+    ) async throws(NetlinkError) -> Value {
+        var value = initial
+        for message in try await execute(request) {
+            do throws(DecodeError) {
+                try add(&value, message.payload.span.bytes)
+            } catch {
+                throw NetlinkError(operation: request.operation, malformed: error)
+            }
+        }
+        return value
+    }
+
     /// One system call per change.
     public func execute(batch: [NetlinkRequest]) async throws(NetlinkError) -> [Int: NetlinkError] {
         var refused: [Int: NetlinkError] = [:]

@@ -39,6 +39,17 @@ extension HostNetwork {
         )
     }
 
+    /// Every chain of every table, whoever made it.
+    public func nftablesChains() async throws(NetlinkError) -> [NftablesChain] {
+        try await nftablesDump(
+            "list nftables chains",
+            NFT_MSG_GETCHAIN,
+            reply: NFT_MSG_NEWCHAIN,
+            payload: [UInt8(CNETLINK_AF_UNSPEC), 0, 0, 0],
+            NftablesChain.decode
+        )
+    }
+
     /// One table with everything in it; `nil`: there is none of that name.
     ///
     /// - Throws: `NetlinkError`; `EBUSY` if somebody changed tables during each of many attempts.

@@ -72,6 +72,28 @@ extension HostNetwork {
         )
     }
 
+    /// Where the kernel sends a packet of this host.
+    ///
+    /// - Throws: `NetlinkError` if it cannot be asked; a packet that goes nowhere is an answer.
+    public func lookUp(_ lookup: RouteLookup) async throws(NetlinkError) -> RouteAnswer {
+        let request = NetlinkRequest(
+            operation: "look up \(lookup)",
+            target: .routing(type: UInt16(RTM_GETROUTE)),
+            payload: RouteLookupMessage.request(lookup)
+        )
+        do throws(NetlinkError) {
+            let routes = try await objects(request, reply: UInt16(RTM_NEWROUTE), RouteMessage.decodeRoute)
+            guard let route = routes.first else { return .refused(code: ENETUNREACH) }
+            return .route(route)
+        } catch {
+            // With words beside it, EINVAL is about the question and not a blackhole's answer.
+            guard [ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL].contains(error.code), error.detail == nil else {
+                throw error
+            }
+            return .refused(code: error.code)
+        }
+    }
+
     /// Applies `operations` in order, many per system call. What is to be removed and is already gone is no failure;
     /// another failure does not keep the rest from being applied.
     ///

@@ -12,6 +12,14 @@ enum LinkMessage {
         return message.bytes
     }
 
+    /// One link by its name, without its counters.
+    static func query(name: String) -> [UInt8] {
+        var message = AttributeEncoder(header: header())
+        message.append(IFLA_IFNAME, string: name)
+        message.append(IFLA_EXT_MASK, integer: UInt32(RTEXT_FILTER_SKIP_STATS))
+        return message.bytes
+    }
+
     /// A new link of kind wireguard, in the group that says it is not finished.
     static func creation(name: String, mtuBytes: UInt32) -> [UInt8] {
         var message = AttributeEncoder(header: header())
@@ -37,6 +45,8 @@ enum LinkMessage {
     }
 
     static func up(index: UInt32) -> [UInt8] { header(index: index, flags: up, changed: up) }
+
+    static func down(index: UInt32) -> [UInt8] { header(index: index, flags: 0, changed: up) }
 
     static func removal(index: UInt32) -> [UInt8] { header(index: index) }
 
@@ -66,7 +76,7 @@ enum LinkMessage {
         return link
     }
 
-    private static func header(index: UInt32 = 0, flags: UInt32 = 0, changed: UInt32 = 0) -> [UInt8] {
+    static func header(index: UInt32 = 0, flags: UInt32 = 0, changed: UInt32 = 0) -> [UInt8] {
         var bytes: [UInt8] = [UInt8(CNETLINK_AF_UNSPEC), 0]
         bytes.appendInteger(UInt16(0))  // ifi_type
         bytes.appendInteger(index)
@@ -75,6 +85,8 @@ enum LinkMessage {
         return bytes
     }
 
+    /// `IFALIASZ` with its NUL.
+    static let aliasLimitBytes = 256
     private static let headerBytes = 16
     private static let up = UInt32(CNETLINK_IFF_UP)
 }

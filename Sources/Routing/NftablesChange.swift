@@ -84,8 +84,9 @@ extension NftablesChange {
         }
     }
 
-    private static func elements(of set: NftablesName) -> AttributeEncoder {
-        var message = AttributeEncoder(header: NftablesWire.header(set.table.family))
+    private static func elements(of set: NftablesName, expectedBytes: Int = 128) -> AttributeEncoder {
+        let header = NftablesWire.header(set.table.family)
+        var message = AttributeEncoder(header: header, expectedBytes: expectedBytes)
         message.append(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: set.table.name)
         message.append(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: set.name)
         return message
@@ -95,7 +96,9 @@ extension NftablesChange {
     private static func split(_ elements: [NftablesElement], of set: NftablesName, _ emit: ([UInt8]) -> Void) {
         var rest = elements[...]
         while !rest.isEmpty {
-            var message = Self.elements(of: set)
+            // Most elements are a key and headers.
+            let expected = min(elementsLimitBytes, rest.count * (16 + (rest.first?.key.count ?? 0))) + 1024
+            var message = Self.elements(of: set, expectedBytes: expected)
             let list = message.open(Int(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue))
             while let element = rest.first {
                 if message.bytes.count > list + elementsLimitBytes, !element.isIntervalEnd { break }

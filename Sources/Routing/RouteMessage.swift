@@ -51,7 +51,8 @@ enum RouteMessage {
         header.appendInteger(flags)
         var message = AttributeEncoder(header: header)
         if route.destination.length > 0 {
-            message.append(Int(RTA_DST.rawValue), bytes: route.destination.network.address.bytes)
+            let address = route.destination.network.address
+            message.append(Int(RTA_DST.rawValue), count: address.bitWidth / 8) { address.append(to: &$0) }
         }
         if let source = route.source, source.length > 0 {
             message.append(Int(RTA_SRC.rawValue), bytes: source.network.address.bytes)

@@ -9,7 +9,8 @@ public import MeshModel
 /// - Parameters:
 ///   - endpointLedger: the endpoints that *we* set last. An endpoint is emitted only if the decision differs from it: the
 ///     kernel roams endpoints on every authenticated packet, so its own value says nothing about our decision. A peer that
-///     the kernel does not hold always gets its endpoint.
+///     the kernel does not hold always gets its endpoint. A hint is given only where the kernel has no endpoint and
+///     nothing is decided.
 ///   - removesAllowedIPs: whether the kernel (6.16 or newer) takes single allowed IPs away. If not, a peer that loses one
 ///     gets its whole list anew.
 public func plan(
@@ -27,36 +28,79 @@ public func plan(
     }
     if current.fwmark != desired.fwmark { operations.append(.setFwmark(desired.fwmark)) }
 
-    let owners = AllowedIPOwners(desired: desired)
-    let held = Dictionary(current.peers.map { ($0.publicKey, $0) }, uniquingKeysWith: { first, _ in first })
-    var claims: [DeviceOperation] = []
-    var losses: [DeviceOperation] = []
-    for key in desired.peers.keys.sorted() {
-        guard let peer = desired.peers[key] else { continue }
-        let wanted = owners.allowedIPs(of: key)
-        guard let present = held[key] else {
-            claims.append(.setPeer(creation(of: peer, allowedIPs: wanted)))
+    // Each peer is visited once, and by key: of many thousands, finding them in memory is most of the work.
+    let order = desired.peers.indices.map { (key: desired.peers[$0].key, index: $0) }.sorted { $0.key < $1.key }
+    let held = HeldPeers(of: current, among: order.map(\.key))
+    operations.reserveCapacity(operations.count + held.indices.count { $0 == nil })
+    var claims = AllowedIPClaims(limit: desired.peers.values.reduce(0) { $0 + $1.allowedIPs.count })
+    var pendingLosses: [(key: PublicKey, left: [IPPrefix], wanted: [IPPrefix])] = []
+    for (place, (key, index)) in order.enumerated() {
+        let peer = desired.peers[index].value
+        let wanted = claims.claim(peer.allowedIPs)
+        guard let present = held.indices[place].map({ current.peers[$0] }) else {
+            operations.append(.setPeer(creation(of: peer, allowedIPs: wanted)))
             continue
         }
         var change = PeerChange(publicKey: key, updateOnly: true)
         change.presharedKey = presharedKeyChange(from: present.presharedKey, to: peer.presharedKey)
-        if let endpoint = peer.endpoint, endpoint != endpointLedger[key] { change.endpoint = endpoint }
+        if let endpoint = peer.endpoint {
+            if endpoint != endpointLedger[key] { change.endpoint = endpoint }
+        } else if present.endpoint == nil {
+            change.endpoint = peer.endpointHint
+        }
         if present.persistentKeepaliveSeconds != peer.persistentKeepaliveSeconds {
             change.persistentKeepaliveSeconds = peer.persistentKeepaliveSeconds
         }
-        let heldIPs = Set(present.allowedIPs)
-        change.addedAllowedIPs = wanted.filter { !heldIPs.contains($0) }
+        // Most lists are what they shall be.
+        if present.allowedIPs != wanted {
+            let heldIPs = present.allowedIPs.sorted()
+            change.addedAllowedIPs = difference(wanted, heldIPs)
+            let left = difference(heldIPs, wanted)
+            if !left.isEmpty { pendingLosses.append((key, left, wanted)) }
+        }
+        if change != PeerChange(publicKey: key, updateOnly: true) { operations.append(.setPeer(change)) }
+    }
+    for (key, left, wanted) in pendingLosses {
         // What another peer claims leaves this one by that claim.
-        let lost = heldIPs.filter { owners.owner(of: $0) == nil }.sorted()
-        if change != PeerChange(publicKey: key, updateOnly: true) { claims.append(.setPeer(change)) }
+        let lost = left.filter { !claims.contains($0) }
         if lost.isEmpty { continue }
         var loss = PeerChange(publicKey: key, updateOnly: true)
         loss.replaceAllowedIPs = !removesAllowedIPs
         if removesAllowedIPs { loss.removedAllowedIPs = lost } else { loss.addedAllowedIPs = wanted }
-        losses.append(.setPeer(loss))
+        operations.append(.setPeer(loss))
     }
-    let gone = held.keys.filter { desired.peers[$0] == nil }.sorted()
-    return operations + claims + losses + gone.map { .removePeer($0) }
+    return operations + held.gone.sorted().map { .removePeer($0) }
+}
+
+/// Where the kernel's peers stand among those that are desired.
+private struct HeldPeers {
+    /// By place of the desired peer: which of the kernel's it is; `nil`: it is new.
+    private(set) var indices: [Int?]
+    /// Those that are not desired.
+    private(set) var gone: [PublicKey] = []
+
+    init(of device: DeviceSnapshot, among keys: [PublicKey]) {
+        indices = Array(repeating: nil, count: keys.count)
+        var places = PlaceTable<PublicKey>(limit: keys.count)
+        for key in keys { _ = places.insert(key) }
+        for (index, peer) in device.peers.enumerated() {
+            guard let place = places.place(of: peer.publicKey) else {
+                gone.append(peer.publicKey)
+                continue
+            }
+            // The kernel holds a key once.
+            indices[place] = indices[place] ?? index
+        }
+    }
+}
+
+/// The elements of `a` that are not in `b`; both are sorted.
+private func difference(_ a: [IPPrefix], _ b: [IPPrefix]) -> [IPPrefix] {
+    var rest = b[...]
+    return a.filter { element in
+        while let first = rest.first, first < element { rest.removeFirst() }
+        return rest.first != element
+    }
 }
 
 /// The key as the kernel reports it: it sets the fixed bits of a Curve25519 scalar (RFC 7748, section 5) when it takes one.
@@ -71,7 +115,7 @@ private func creation(of peer: PeerConfiguration, allowedIPs: [IPPrefix]) -> Pee
     PeerChange(
         publicKey: peer.publicKey,
         presharedKey: peer.presharedKey.map { .set($0) },
-        endpoint: peer.endpoint,
+        endpoint: peer.endpoint ?? peer.endpointHint,
         persistentKeepaliveSeconds: peer.persistentKeepaliveSeconds == 0 ? nil : peer.persistentKeepaliveSeconds,
         addedAllowedIPs: allowedIPs
     )
@@ -85,24 +129,22 @@ private func presharedKeyChange(
     return desired.map { .set($0) } ?? .clear
 }
 
-/// Who shall hold each allowed IP. The kernel gives a prefix to one peer only; if two claim it, the first key wins, so that
-/// the plan does not move it back and forth for ever.
-private struct AllowedIPOwners {
-    private var owners: [IPPrefix: PublicKey] = [:]
-    private var lists: [PublicKey: [IPPrefix]] = [:]
+/// The allowed IPs that peers shall hold. The kernel gives a prefix to one peer only; if two claim it, the first key wins,
+/// so that the plan does not move it back and forth for ever.
+private struct AllowedIPClaims {
+    private var claimed: PlaceTable<IPPrefix>
 
-    init(desired: DeviceConfiguration) {
-        for key in desired.peers.keys.sorted() {
-            guard let peer = desired.peers[key] else { continue }
-            for prefix in Set(peer.allowedIPs.map(\.network)).sorted() where owners[prefix] == nil {
-                owners[prefix] = key
-                lists[key, default: []].append(prefix)
-            }
-        }
+    init(limit: Int) { claimed = PlaceTable(limit: limit) }
+
+    /// - Returns: the networks that nobody claimed before, sorted.
+    mutating func claim(_ prefixes: Set<IPPrefix>) -> [IPPrefix] {
+        var list: [IPPrefix] = []
+        list.reserveCapacity(prefixes.count)
+        // Those that differ only in host bits are one.
+        for prefix in prefixes where claimed.insert(prefix.network) { list.append(prefix.network) }
+        list.sort()
+        return list
     }
 
-    func owner(of prefix: IPPrefix) -> PublicKey? { owners[prefix] }
-
-    /// Sorted.
-    func allowedIPs(of key: PublicKey) -> [IPPrefix] { lists[key] ?? [] }
+    func contains(_ prefix: IPPrefix) -> Bool { claimed.place(of: prefix) != nil }
 }

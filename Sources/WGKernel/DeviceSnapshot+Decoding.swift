@@ -4,100 +4,114 @@ public import NetlinkWire
 extension DeviceSnapshot {
     /// Joins the messages of one `WG_CMD_GET_DEVICE` dump.
     ///
-    /// A device that does not fit one message is continued in the next: later messages carry only the name, the index and
-    /// more peers, and a peer whose allowed IPs were cut stands there again with the rest of them.
-    ///
     /// - Parameter messages: each begins with `struct genlmsghdr`.
     /// - Throws: `DecodeError` with the attribute's path; also if there is no message.
     public static func decode(_ messages: [NetlinkMessage]) throws(DecodeError) -> DeviceSnapshot {
         var device = DeviceSnapshot(name: "", index: 0)
-        for message in messages {
-            let attributes = try GenericNetlinkHeader.decode(message.payload[...]).attributes
-            try AttributeDecoder.forEach(attributes) { attribute throws(DecodeError) in
-                try device.read(attribute)
-            }
-        }
-        guard !device.name.isEmpty else { throw DecodeError("WGDEVICE_A_IFNAME: missing") }
-        return device
+        for message in messages { try device.add(message.payload.span.bytes) }
+        return try device.checked()
     }
 
-    private mutating func read(_ attribute: Attribute) throws(DecodeError) {
+    /// Reads one more message of a dump.
+    ///
+    /// A device that does not fit one message is continued in the next: later messages carry only the name, the index and
+    /// more peers, and a peer whose allowed IPs were cut stands there again with the rest of them.
+    mutating func add(_ message: RawSpan) throws(DecodeError) {
+        var attributes = try GenericNetlinkHeader.attributes(of: message)
+        while let attribute = try attributes.next(in: message) { try read(attribute, in: message) }
+    }
+
+    /// The device, if it has been read whole.
+    func checked() throws(DecodeError) -> DeviceSnapshot {
+        guard !name.isEmpty else { throw DecodeError("WGDEVICE_A_IFNAME: missing") }
+        return self
+    }
+
+    private mutating func read(_ attribute: AttributePlace, in bytes: RawSpan) throws(DecodeError) {
         switch attribute.type {
-        case WireGuardFamily.Device.index: index = try attribute.integer("WGDEVICE_A_IFINDEX")
-        case WireGuardFamily.Device.name: name = try attribute.string("WGDEVICE_A_IFNAME")
+        case WireGuardFamily.Device.index: index = try attribute.integer("WGDEVICE_A_IFINDEX", in: bytes)
+        case WireGuardFamily.Device.name: name = try attribute.string("WGDEVICE_A_IFNAME", in: bytes)
         case WireGuardFamily.Device.privateKey:
-            let bytes = try attribute.bytes("WGDEVICE_A_PRIVATE_KEY", count: WireGuardFamily.keyBytes)
-            privateKey = isZero(bytes) ? nil : PrivateKey(bytes: bytes)
+            privateKey = try attribute.key("WGDEVICE_A_PRIVATE_KEY", in: bytes) { PrivateKey(bytes: $0) }
         case WireGuardFamily.Device.publicKey:
-            let bytes = try attribute.bytes("WGDEVICE_A_PUBLIC_KEY", count: WireGuardFamily.keyBytes)
-            publicKey = isZero(bytes) ? nil : PublicKey(bytes: bytes)
-        case WireGuardFamily.Device.listenPort: listenPort = try attribute.integer("WGDEVICE_A_LISTEN_PORT")
-        case WireGuardFamily.Device.fwmark: fwmark = try attribute.integer("WGDEVICE_A_FWMARK")
+            publicKey = try attribute.key("WGDEVICE_A_PUBLIC_KEY", in: bytes) { PublicKey(bytes: $0) }
+        case WireGuardFamily.Device.listenPort: listenPort = try attribute.integer("WGDEVICE_A_LISTEN_PORT", in: bytes)
+        case WireGuardFamily.Device.fwmark: fwmark = try attribute.integer("WGDEVICE_A_FWMARK", in: bytes)
         case WireGuardFamily.Device.peers:
-            try attribute.forEachElement("WGDEVICE_A_PEERS") { element throws(DecodeError) in
-                let peer = try PeerSnapshot.decode(element)
-                if let last = peers.last, last.publicKey == peer.publicKey {
-                    peers[peers.count - 1].allowedIPs += peer.allowedIPs
-                } else {
-                    peers.append(peer)
-                }
+            try attribute.forEachElement("WGDEVICE_A_PEERS", in: bytes) { peer, bytes throws(DecodeError) in
+                try readPeer(peer, in: bytes)
             }
         default: break
         }
     }
+
+    private mutating func readPeer(_ element: AttributePlace, in bytes: RawSpan) throws(DecodeError) {
+        var peer = PeerSnapshot(publicKey: try peerKey(of: element, in: bytes))
+        var attributes = element.nested
+        while let attribute = try attributes.next(in: bytes) { try peer.read(attribute, in: bytes) }
+        let last = peers.count - 1
+        if last >= 0, peers[last].publicKey == peer.publicKey {
+            peers[last].allowedIPs += peer.allowedIPs
+        } else {
+            peers.append(peer)
+        }
+    }
+}
+
+/// The key may stand anywhere in a peer, and comes first.
+private func peerKey(of peer: AttributePlace, in bytes: RawSpan) throws(DecodeError) -> PublicKey {
+    var attributes = peer.nested
+    while let attribute = try attributes.next(in: bytes) {
+        guard attribute.type == WireGuardFamily.Peer.publicKey else { continue }
+        try attribute.check("WGPEER_A_PUBLIC_KEY", count: WireGuardFamily.keyBytes)
+        if let key = PublicKey(bytes: bytes.extracting(attribute.payload)) { return key }
+    }
+    throw DecodeError("missing", path: ["WGPEER_A_PUBLIC_KEY"])
 }
 
 extension PeerSnapshot {
-    fileprivate static func decode(_ attributes: ArraySlice<UInt8>) throws(DecodeError) -> PeerSnapshot {
-        var key: PublicKey?
-        try AttributeDecoder.forEach(attributes) { attribute throws(DecodeError) in
-            guard attribute.type == WireGuardFamily.Peer.publicKey else { return }
-            key = PublicKey(bytes: try attribute.bytes("WGPEER_A_PUBLIC_KEY", count: WireGuardFamily.keyBytes))
-        }
-        guard let key else { throw DecodeError("missing", path: ["WGPEER_A_PUBLIC_KEY"]) }
-        var peer = PeerSnapshot(publicKey: key)
-        try AttributeDecoder.forEach(attributes) { attribute throws(DecodeError) in try peer.read(attribute) }
-        return peer
-    }
-
-    private mutating func read(_ attribute: Attribute) throws(DecodeError) {
+    fileprivate mutating func read(_ attribute: AttributePlace, in bytes: RawSpan) throws(DecodeError) {
         switch attribute.type {
         case WireGuardFamily.Peer.presharedKey:
-            let bytes = try attribute.bytes("WGPEER_A_PRESHARED_KEY", count: WireGuardFamily.keyBytes)
-            presharedKey = isZero(bytes) ? nil : PresharedKey(bytes: bytes)
+            presharedKey = try attribute.key("WGPEER_A_PRESHARED_KEY", in: bytes) { PresharedKey(bytes: $0) }
         case WireGuardFamily.Peer.endpoint:
-            (endpoint, endpointScope) = try Endpoint.decode(sockaddr: attribute.payload, name: "WGPEER_A_ENDPOINT")
+            let sockaddr = bytes.extracting(attribute.payload)
+            (endpoint, endpointScope) = try Endpoint.decode(sockaddr: sockaddr, name: "WGPEER_A_ENDPOINT")
         case WireGuardFamily.Peer.keepalive:
-            persistentKeepaliveSeconds = try attribute.integer("WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL")
+            persistentKeepaliveSeconds = try attribute.integer("WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL", in: bytes)
         case WireGuardFamily.Peer.lastHandshake:
             // struct __kernel_timespec: two 64-bit integers on every architecture.
-            let time = try attribute.bytes("WGPEER_A_LAST_HANDSHAKE_TIME", count: 16)
-            latestHandshakeSeconds = time.integer(at: 0, as: Int64.self) ?? 0
-            latestHandshakeNanoseconds = time.integer(at: 8, as: Int64.self) ?? 0
-        case WireGuardFamily.Peer.receivedBytes: receivedBytes = try attribute.integer("WGPEER_A_RX_BYTES")
-        case WireGuardFamily.Peer.sentBytes: sentBytes = try attribute.integer("WGPEER_A_TX_BYTES")
-        case WireGuardFamily.Peer.protocolVersion: protocolVersion = try attribute.integer("WGPEER_A_PROTOCOL_VERSION")
+            try attribute.check("WGPEER_A_LAST_HANDSHAKE_TIME", count: 16)
+            let start = attribute.payload.lowerBound
+            latestHandshakeSeconds = bytes.unsafeLoadUnaligned(fromByteOffset: start, as: Int64.self)
+            latestHandshakeNanoseconds = bytes.unsafeLoadUnaligned(fromByteOffset: start + 8, as: Int64.self)
+        case WireGuardFamily.Peer.receivedBytes: receivedBytes = try attribute.integer("WGPEER_A_RX_BYTES", in: bytes)
+        case WireGuardFamily.Peer.sentBytes: sentBytes = try attribute.integer("WGPEER_A_TX_BYTES", in: bytes)
+        case WireGuardFamily.Peer.protocolVersion:
+            protocolVersion = try attribute.integer("WGPEER_A_PROTOCOL_VERSION", in: bytes)
         case WireGuardFamily.Peer.allowedIPs:
-            try attribute.forEachElement("WGPEER_A_ALLOWEDIPS") { element throws(DecodeError) in
-                allowedIPs.append(try decodeAllowedIP(element))
+            allowedIPs.reserveCapacity(attribute.payload.count / leastAllowedIPBytes)
+            try attribute.forEachElement("WGPEER_A_ALLOWEDIPS", in: bytes) { element, bytes throws(DecodeError) in
+                allowedIPs.append(try decodeAllowedIP(element.nested, in: bytes))
             }
         default: break
         }
     }
 }
 
-private func decodeAllowedIP(_ attributes: ArraySlice<UInt8>) throws(DecodeError) -> IPPrefix {
+private func decodeAllowedIP(_ list: AttributeCursor, in bytes: RawSpan) throws(DecodeError) -> IPPrefix {
+    var attributes = list
     var address: IPAddress?
     var length: UInt8?
-    try AttributeDecoder.forEach(attributes) { attribute throws(DecodeError) in
+    while let attribute = try attributes.next(in: bytes) {
         switch attribute.type {
         case WireGuardFamily.AllowedIP.address:
-            address = IPAddress(bytes: attribute.payload)
+            address = IPAddress(bytes: bytes.extracting(attribute.payload))
             if address == nil {
                 let problem = "\(attribute.payload.count) bytes, expected 4 or 16"
                 throw DecodeError(problem, path: ["WGALLOWEDIP_A_IPADDR"])
             }
-        case WireGuardFamily.AllowedIP.length: length = try attribute.integer("WGALLOWEDIP_A_CIDR_MASK")
+        case WireGuardFamily.AllowedIP.length: length = try attribute.integer("WGALLOWEDIP_A_CIDR_MASK", in: bytes)
         default: break
         }
     }
@@ -109,4 +123,25 @@ private func decodeAllowedIP(_ attributes: ArraySlice<UInt8>) throws(DecodeError
     return prefix
 }
 
-private func isZero(_ bytes: ArraySlice<UInt8>) -> Bool { bytes.allSatisfy { $0 == 0 } }
+extension AttributePlace {
+    /// - Returns: what `make` makes of the 32 bytes of a key; `nil`: they are zero, by which the kernel says that there is
+    ///   none.
+    fileprivate func key<Key>(
+        _ name: StaticString,
+        in bytes: RawSpan,
+        _ make: (RawSpan) -> Key?
+    ) throws(DecodeError) -> Key? {
+        try check(name, count: WireGuardFamily.keyBytes)
+        let key = bytes.extracting(payload)
+        return isZero(key) ? nil : make(key)
+    }
+}
+
+private func isZero(_ key: RawSpan) -> Bool {
+    for offset in stride(from: 0, to: key.byteCount, by: 8)
+    where key.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self) != 0 { return false }
+    return true
+}
+
+/// Of an IPv4 one: its own header; family, address and length with theirs and padding.
+private let leastAllowedIPBytes = 28

@@ -19,19 +19,24 @@ extension Endpoint {
     }
 
     /// The endpoint, and the scope of a v6 one (0 otherwise).
+    ///
+    /// - Parameter name: of the attribute, for errors.
     static func decode(
-        sockaddr: ArraySlice<UInt8>,
-        name: String
+        sockaddr: RawSpan,
+        name: StaticString
     ) throws(DecodeError) -> (endpoint: Endpoint, scope: UInt32) {
-        guard let family = sockaddr.integer(at: 0, as: UInt16.self),
-            let port = sockaddr.integer(at: 2, as: UInt16.self), sockaddr.count == 16 || sockaddr.count == 28
-        else { throw DecodeError("\(sockaddr.count) bytes, expected 16 or 28", path: [name]) }
-        let expected = sockaddr.count == 16 ? WireGuardFamily.familyV4 : WireGuardFamily.familyV6
-        let addressBytes = sockaddr.count == 16 ? sockaddr.dropFirst(4).prefix(4) : sockaddr.dropFirst(8).prefix(16)
-        guard family == expected, let address = IPAddress(bytes: addressBytes) else {
-            throw DecodeError("family \(family) in \(sockaddr.count) bytes", path: [name])
+        let count = sockaddr.byteCount
+        guard count == 16 || count == 28 else {
+            throw DecodeError("\(count) bytes, expected 16 or 28", path: ["\(name)"])
         }
-        let scope = sockaddr.integer(at: 24, as: UInt32.self) ?? 0
+        let isV4 = count == 16
+        let family = sockaddr.unsafeLoadUnaligned(as: UInt16.self)
+        let port = sockaddr.unsafeLoadUnaligned(fromByteOffset: 2, as: UInt16.self)
+        let address = IPAddress(bytes: sockaddr.extracting(isV4 ? 4..<8 : 8..<24))
+        guard family == (isV4 ? WireGuardFamily.familyV4 : WireGuardFamily.familyV6), let address else {
+            throw DecodeError("family \(family) in \(count) bytes", path: ["\(name)"])
+        }
+        let scope = isV4 ? 0 : sockaddr.unsafeLoadUnaligned(fromByteOffset: 24, as: UInt32.self)
         return (Endpoint(address: address, port: UInt16(bigEndian: port)), scope)
     }
 }

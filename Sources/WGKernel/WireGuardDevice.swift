@@ -22,9 +22,13 @@ public struct WireGuardDevice<Transport: NetlinkTransport>: Sendable {
         attributes.append(WireGuardFamily.Device.name, string: name)
         let target = Self.target(command: WireGuardFamily.getDevice)
         let request = NetlinkRequest(operation: operation, target: target, flags: .dump, payload: attributes.bytes)
-        let messages = try await transport.execute(request)
+        let device = try await transport.gather(request, into: DeviceSnapshot(name: "", index: 0)) {
+            device,
+            message throws(DecodeError) in
+            try device.add(message)
+        }
         do throws(DecodeError) {
-            return try DeviceSnapshot.decode(messages)
+            return try device.checked()
         } catch {
             throw NetlinkError(operation: operation, malformed: error)
         }

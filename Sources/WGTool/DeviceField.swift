@@ -23,12 +23,15 @@ package typealias LinkNames = (UInt32) -> String?
 extension ByteText {
     /// The lines of one field, in the kernel's order of peers. Nothing is hidden.
     ///
-    /// - Parameter withName: whether lines start with the interface's name, as `show all FIELD` prints them.
+    /// - Parameters:
+    ///   - withName: whether lines start with the interface's name, as `show all FIELD` prints them.
+    ///   - drain: may take what there is, after each line of a dump: that of a large device is megabytes.
     package mutating func append(
         _ field: DeviceField,
         of device: DeviceSnapshot,
         withName: Bool,
-        linkNames: LinkNames
+        linkNames: LinkNames,
+        drain: (inout ByteText) -> Void = { _ in }
     ) {
         let name = withName ? device.name + "\t" : ""
         switch field {
@@ -36,7 +39,7 @@ extension ByteText {
         case .privateKey: append("\(name)\(device.privateKey?.base64 ?? none)\n")
         case .listenPort: append("\(name)\(device.listenPort)\n")
         case .fwmark: append("\(name)\(fwmarkText(device.fwmark))\n")
-        case .dump: appendDump(of: device, name: name, linkNames)
+        case .dump: appendDump(of: device, name: name, linkNames, drain)
         case .endpoints:
             // wg(8) names the interface once here, before the first peer, and scripts know it that way.
             append(name)
@@ -68,50 +71,61 @@ extension ByteText {
         append("\n")
     }
 
-    private mutating func appendDump(of device: DeviceSnapshot, name: String, _ linkNames: LinkNames) {
+    private mutating func appendDump(
+        of device: DeviceSnapshot,
+        name: String,
+        _ linkNames: LinkNames,
+        _ drain: (inout ByteText) -> Void
+    ) {
         append("\(name)\(device.privateKey?.base64 ?? none)\t\(device.publicKey?.base64 ?? none)\t")
         append("\(device.listenPort)\t\(fwmarkText(device.fwmark))\n")
+        let start = Array(name.utf8)
+        let absent = Array(none.utf8)
+        let off = Array("off".utf8)
         for peer in device.peers {
-            append(name)
-            append(peer.publicKey)
-            append("\t")
-            if let key = peer.presharedKey { append(key) } else { append(none) }
-            append("\t")
-            appendEndpoint(of: peer, linkNames)
-            append("\t")
-            appendAllowedIPs(of: peer, ",")
-            append("\t")
-            append(peer.latestHandshakeSeconds)
-            append("\t")
-            append(peer.receivedBytes)
-            append("\t")
-            append(peer.sentBytes)
-            append("\t")
-            append(keepaliveText(peer))
-            append("\n")
+            let scope = scopeText(of: peer, linkNames)
+            let limit = start.count + scope.count + dumpLineBytes + peer.allowedIPs.count * (prefixLimitBytes + 1)
+            append(atMost: limit) { line in
+                line.append(text: start)
+                peer.publicKey.append(base64To: &line)
+                line.append("\t")
+                if let key = peer.presharedKey { key.append(base64To: &line) } else { line.append(text: absent) }
+                line.append("\t")
+                if let endpoint = peer.endpoint {
+                    line.append(endpoint, scope: scope)
+                } else {
+                    line.append(text: absent)
+                }
+                line.append("\t")
+                if peer.allowedIPs.isEmpty { line.append(text: absent) }
+                for index in peer.allowedIPs.indices {
+                    if index > 0 { line.append(",") }
+                    line.append(peer.allowedIPs[index])
+                }
+                line.append("\t")
+                if peer.latestHandshakeSeconds < 0 { line.append("-") }
+                line.append(decimal: peer.latestHandshakeSeconds.magnitude)
+                line.append("\t")
+                line.append(decimal: peer.receivedBytes)
+                line.append("\t")
+                line.append(decimal: peer.sentBytes)
+                line.append("\t")
+                if peer.persistentKeepaliveSeconds == 0 {
+                    line.append(text: off)
+                } else {
+                    line.append(decimal: UInt64(peer.persistentKeepaliveSeconds))
+                }
+                line.append("\n")
+            }
+            drain(&self)
         }
     }
 
     /// `address:port`, `[address]:port`, `[fe80::1%eth0]:port` or `(none)`.
     mutating func appendEndpoint(of peer: PeerSnapshot, _ linkNames: LinkNames) {
         guard let endpoint = peer.endpoint else { return append(none) }
-        let address = endpoint.address
-        if address.isV4 {
-            append(address)
-        } else {
-            append("[")
-            append(address)
-            if peer.endpointScope != 0 {
-                // As getnameinfo(3) writes it: only link-local scopes have the names of links.
-                let isLinkScope = address.isLinkLocal || (address.bytes[0] == 0xff && address.bytes[1] & 0x0f == 2)
-                let name = isLinkScope ? linkNames(peer.endpointScope) : nil
-                append("%")
-                append(name ?? String(peer.endpointScope))
-            }
-            append("]")
-        }
-        append(":")
-        append(endpoint.port)
+        let scope = scopeText(of: peer, linkNames)
+        append(atMost: scope.count + endpointLimitBytes) { $0.append(endpoint, scope: scope) }
     }
 
     private mutating func appendAllowedIPs(of peer: PeerSnapshot, _ separator: String) {
@@ -123,7 +137,33 @@ extension ByteText {
     }
 }
 
+extension OutputSpan<UInt8> {
+    fileprivate mutating func append(_ endpoint: Endpoint, scope: [UInt8]) {
+        let isV4 = endpoint.address.isV4
+        if !isV4 { append("[") }
+        append(endpoint.address)
+        append(text: scope)
+        if !isV4 { append("]") }
+        append(":")
+        append(decimal: UInt64(endpoint.port))
+    }
+}
+
+/// `%` and what getnameinfo(3) calls the scope of a v6 endpoint; empty for most.
+private func scopeText(of peer: PeerSnapshot, _ linkNames: LinkNames) -> [UInt8] {
+    guard peer.endpointScope != 0, let address = peer.endpoint?.address, !address.isV4 else { return [] }
+    // Only link-local scopes have the names of links.
+    let isLinkScope = address.isLinkLocal || (address.bytes[0] == 0xff && address.bytes[1] & 0x0f == 2)
+    let name = isLinkScope ? linkNames(peer.endpointScope) : nil
+    return Array("%\(name ?? String(peer.endpointScope))".utf8)
+}
+
 private let none = "(none)"
+
+/// An address in brackets, and a port of five digits.
+private let endpointLimitBytes = IPAddress.textLimitBytes + 8
+/// Two keys, an endpoint, three numbers of up to 20 digits and a sign, a keepalive, and what stands between them.
+private let dumpLineBytes = 2 * 44 + endpointLimitBytes + 4 * 21 + 9
 
 private func fwmarkText(_ mark: UInt32) -> String { mark == 0 ? "off" : "0x" + String(mark, radix: 16) }
 

@@ -1,19 +1,52 @@
+import MeshModel
+package import WGKernel
+
 /// One thing that is so of the host's network, such as an address on a link.
 package struct HostFact: Hashable, Sendable, Comparable {
-    package enum Kind: String, Hashable, Sendable, CaseIterable { case link, address, route }
+    package enum Kind: String, Hashable, Sendable, CaseIterable { case link, device, peer, address, route, rule }
 
     package var kind: Kind
-    /// In the words of ip(8).
+    /// In the words of ip(8) and wg(8), without secrets.
     package var text: String
+    /// What of it is secret: another one is another fact, of which the text is the same.
+    private var presharedKey: PresharedKey?
 
     package init(_ kind: Kind, _ text: String) {
         self.kind = kind
         self.text = text
     }
 
+    /// What is configured of one peer: not its counters and handshakes.
+    package init(_ peer: PeerSnapshot, of link: String, linkNames: (UInt32) -> String?) {
+        var words = ["\(link) \(peer.publicKey)"]
+        if peer.presharedKey != nil { words.append("preshared-key (hidden)") }
+        if peer.endpoint != nil {
+            var text = ByteText("endpoint ")
+            text.appendEndpoint(of: peer, linkNames)
+            words.append(text.string)
+        }
+        let list = peer.allowedIPs.sorted().map(\.description).joined(separator: ",")
+        words.append("allowed-ips " + (list.isEmpty ? "(none)" : list))
+        if peer.persistentKeepaliveSeconds != 0 {
+            words.append("persistent-keepalive \(peer.persistentKeepaliveSeconds)")
+        }
+        self.init(.peer, words.joined(separator: " "))
+        presharedKey = peer.presharedKey
+    }
+
+    /// A device and its peers.
+    package static func facts(of device: DeviceSnapshot, linkNames: (UInt32) -> String?) -> Set<HostFact> {
+        let publicKey = device.publicKey.map(\.description) ?? "(none)"
+        let fwmark = device.fwmark == 0 ? "off" : "0x" + String(device.fwmark, radix: 16)
+        let text = "\(device.name) public-key \(publicKey) listen-port \(device.listenPort) fwmark \(fwmark)"
+        var facts: Set = [HostFact(.device, text)]
+        for peer in device.peers { facts.insert(HostFact(peer, of: device.name, linkNames: linkNames)) }
+        return facts
+    }
+
     private var order: Int { Kind.allCases.firstIndex(of: kind) ?? 0 }
 
-    /// Links before their addresses before their routes.
+    /// Links before their devices and peers before their addresses before their routes.
     package static func < (a: Self, b: Self) -> Bool { (a.order, a.text) < (b.order, b.text) }
 }
 

@@ -38,7 +38,7 @@ package struct ShowText {
         text.append("\(color(.reset))\(heading("interface", .green)): \(color(.green))\(device.name)\(color(.reset))\n")
         if let key = device.publicKey { appendSetting("public key", key.base64) }
         if let key = device.privateKey { appendSetting("private key", secret(key.base64)) }
-        if device.listenPort != 0 { appendSetting("listening port", String(device.listenPort)) }
+        if device.listenPort != 0 { appendSetting("listening port", decimalText(UInt64(device.listenPort))) }
         if device.fwmark != 0 { appendSetting("fwmark", "0x" + String(device.fwmark, radix: 16)) }
         if !device.peers.isEmpty { text.append("\n") }
         for (index, peer) in newestHandshakeFirst(device.peers).enumerated() {
@@ -65,7 +65,7 @@ package struct ShowText {
         for (index, prefix) in peer.allowedIPs.enumerated() {
             if index > 0 { text.append(", ") }
             text.append(prefix.address)
-            text.append("\(color(.cyan))/\(color(.reset))\(prefix.length)")
+            text.append("\(color(.cyan))/\(color(.reset))\(decimalText(UInt64(prefix.length)))")
         }
         text.append("\n")
         if peer.latestHandshakeSeconds != 0 {
@@ -111,7 +111,7 @@ package struct ShowText {
             let count = rest / unit.seconds
             rest %= unit.seconds
             if count == 0 { continue }
-            parts.append("\(count) \(color(.cyan))\(unit.name)\(count == 1 ? "" : "s")\(color(.reset))")
+            parts.append("\(decimalText(count)) \(color(.cyan))\(unit.name)\(count == 1 ? "" : "s")\(color(.reset))")
         }
         return parts.joined(separator: ", ")
     }
@@ -148,7 +148,7 @@ func newestHandshakeFirst(_ peers: [PeerSnapshot]) -> [PeerSnapshot] {
 
 /// `1023` and `B`, or `1.00` and `KiB` up to `TiB`, with two decimals as `printf("%.2f")` rounds them.
 func sizeParts(_ bytes: UInt64) -> (amount: String, unit: String) {
-    if bytes < 1024 { return (String(bytes), "B") }
+    if bytes < 1024 { return (decimalText(bytes), "B") }
     let units: [(name: String, shift: UInt128)] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)]
     let fitting = units.last { bytes >> UInt64($0.shift) != 0 } ?? units[0]
     // Through a double, which is exact below 2^53 and rounds above it, as wg(8) does.

@@ -1,13 +1,11 @@
 import Glibc
 import MeshModel
-import NetlinkSocket
 import NetlinkWire
-import Routing
 
 private let agentUsage = "[--socket <path>] [--instance <name>]"
 let statusUsage = "[--json] " + agentUsage
 let upUsage = agentUsage
-let downUsage = agentUsage + " [--interface <link>]"
+let downUsage = agentUsage + " [--interface <link>] [--state-dir <path>]"
 
 let agentOptionsHelp = """
       --socket PATH          the agent's socket (default: WGMESH_SOCKET, then /run/wgmesh/agent.sock or
@@ -45,35 +43,14 @@ func connectAgent(_ invocation: Invocation) async -> Int32 {
 func takeDown(_ invocation: Invocation) async -> Int32 {
     var invocation = invocation
     let link = invocation.take(option: "--interface") ?? "wgm0"
+    let stateDirectory = invocation.take(option: "--state-dir") ?? environmentValue("WGMESH_STATE_DIR")
     return await withAgent(invocation, usage: downUsage) { options throws(CommandFailure) in
         guard isValidLinkName(link) else { throw CommandFailure(.usage, "\(link) is no name for a link") }
         let client = AgentClient(path: options.socketPath)
         if let reply = try client.ask("down") { return client.finish(reply) }
-        let done = try await removeDirectly(link, instance: options.instanceName)
-        return printing(Array((done + "\n").utf8), invocation)
+        let removal = DirectRemoval(link: link, instance: options.instanceName, stateDirectory: stateDirectory)
+        return printing(Array((try await removal.run() + "\n").utf8), invocation)
     }
-}
-
-/// Removes exactly what is ours: the link if it bears our mark (its alias), and our routes through it.
-///
-/// - Returns: a line that says what was done.
-/// - Throws: `CommandFailure`: `notPrivileged`, or `nameTaken` if the link is somebody else's.
-private func removeDirectly(_ link: String, instance: String?) async throws(CommandFailure) -> String {
-    let conflict: String
-    do throws(NetlinkError) {
-        let host = HostNetwork(transport: try MainThreadNetlinkSocket())
-        let current = try await host.snapshot(linkName: link)
-        let removal = plan(current: current, desired: nil, alias: linkAlias(instance: instance))
-        guard let first = removal.conflicts.first else {
-            if removal.operations.isEmpty { return "nothing to remove: no agent runs, and there is no link \(link)" }
-            try await host.apply(removal.operations)
-            return "removed the link \(link) and its routes; no agent runs"
-        }
-        conflict = "\(first)"
-    } catch {
-        throw CommandFailure(error, link: link)
-    }
-    throw CommandFailure(.nameTaken, conflict)
 }
 
 /// - Returns: the exit status of `body`, or that of its failure after saying what it was.

@@ -87,7 +87,7 @@ private struct ShowRequest {
             return EXIT_FAILURE
         }
         guard let field = checkedField() else { return EXIT_FAILURE }
-        return printing(text(of: [device], field: field, withNames: false).bytes, invocation)
+        return show([device], field: field, withNames: false)
     }
 
     func watch(_ name: String?, intervalSeconds: Int) async -> Int32 {
@@ -132,7 +132,7 @@ private struct ShowRequest {
         if names.isEmpty && !isJSON { return EXIT_SUCCESS }
         if readable.isEmpty && !names.isEmpty { return EXIT_FAILURE }
         guard let field = checkedField() else { return EXIT_FAILURE }
-        return printing(text(of: readable, field: field, withNames: true).bytes, invocation)
+        return show(readable, field: field, withNames: true)
     }
 
     /// - Returns: `nil` for a field that does not exist, after saying so; `.some(nil)`: none was asked for.
@@ -152,26 +152,37 @@ private struct ShowRequest {
         )
     }
 
-    private func text(of devices: [DeviceSnapshot], field: DeviceField?, withNames: Bool) -> ByteText {
+    private func show(_ devices: [DeviceSnapshot], field: DeviceField?, withNames: Bool) -> Int32 {
         if isJSON {
             let hidesKeys = field == nil && style.hidesKeys
             let members = devices.map {
                 JSONValue.device($0, field: field, hidesKeys: hidesKeys, linkNames: KernelDevices.linkName)
             }
-            return ByteText(JSONValue.object(members).text + "\n")
+            return printing(Array((JSONValue.object(members).text + "\n").utf8), invocation)
         }
-        if let field {
-            var text = ByteText()
-            for device in devices {
-                text.append(field, of: device, withName: withNames, linkNames: KernelDevices.linkName)
-            }
-            return text
-        }
+        if let field { return show(field, of: devices, withNames: withNames) }
         var page = ShowText(style: style, nowSeconds: Int64(time(nil)), linkNames: KernelDevices.linkName)
         for (index, device) in devices.enumerated() {
             if index > 0 { page.appendSeparator() }
             page.append(device)
         }
-        return page.text
+        return printing(page.text.bytes, invocation)
     }
+
+    /// Prints as it goes: the pages of a long text would cost more than writing it in pieces.
+    private func show(_ field: DeviceField, of devices: [DeviceSnapshot], withNames: Bool) -> Int32 {
+        var text = ByteText()
+        var status = EXIT_SUCCESS
+        for device in devices {
+            text.append(field, of: device, withName: withNames, linkNames: KernelDevices.linkName) { text in
+                // After a failure the rest would be a text with a hole.
+                guard text.bytes.count >= Self.pieceBytes, status == EXIT_SUCCESS else { return }
+                status = printing(text.bytes, invocation)
+                text.removeAll()
+            }
+        }
+        return status == EXIT_SUCCESS ? printing(text.bytes, invocation) : status
+    }
+
+    private static let pieceBytes = 32 << 10
 }

@@ -151,9 +151,14 @@ let verbs: [Verb] = [
     ),
     Verb(
         name: "monitor",
-        summary: "Prints every change of WireGuard links, their addresses and routes until interrupted",
+        summary: "Prints every change of WireGuard links, peers, addresses, routes and rules until interrupted",
         usage: monitorUsage,
-        more: "  --json                 print JSON, one object per line\n",
+        more: """
+              --json                 print JSON, one object per line
+              --interval SECONDS     how often devices and peers are read, of which the kernel tells nothing, 0 (never) to
+                                     3600 (default: 1)
+
+            """,
         run: monitorHost
     ),
     Verb(
@@ -165,11 +170,42 @@ let verbs: [Verb] = [
         run: askStatus
     ),
     Verb(
+        name: "routes",
+        summary: "Lists the networks behind other peers, and switches them on and off",
+        usage: routesUsage,
+        more: routesHelp + agentOptionsHelp + routeStatusHelp,
+        run: changeRoutes
+    ),
+    Verb(
+        name: "exit",
+        summary: "Lists the exit nodes, and chooses which one carries all other traffic",
+        usage: exitUsage,
+        more: exitHelp + agentOptionsHelp + routeStatusHelp,
+        run: chooseExit
+    ),
+    Verb(
         name: "history",
         summary: "Shows what the agent changed in the kernel, when and why; repairs are marked",
         usage: statusUsage,
         more: "      --json                 print JSON\n" + agentOptionsHelp,
         run: askHistory
+    ),
+    Verb(
+        name: "why",
+        summary: "Explains where a packet to an address goes now, or why it goes nowhere",
+        usage: whyUsage,
+        more: "      --json                 print JSON\n      --from ADDRESS         as sent from this address\n"
+            + "      --mark MARK            as sent from a socket with this mark\n" + agentOptionsHelp
+            + "Exit status: 0 it goes, 1 it goes nowhere, 5 it may not arrive.\n",
+        run: explainAddress
+    ),
+    Verb(
+        name: "doctor",
+        summary: "Looks for what keeps the mesh from working on this host, with the remedy for each",
+        usage: doctorUsage,
+        more: "      --json                 print JSON\n      --state-dir PATH       the agent's state directory\n"
+            + agentOptionsHelp + "Exit status: 0 nothing or only notes, 5 something is or will be wrong.\n",
+        run: diagnose
     ),
     Verb(
         name: "up",
@@ -185,8 +221,10 @@ let verbs: [Verb] = [
         more: agentOptionsHelp
             + """
               --interface LINK       what to remove when no agent runs (default: wgm0)
-            Without an agent it removes exactly what is ours: the link if it bears our mark (its alias), and our routes
-            through it. Exit status: 10 not root, 17 the link is somebody else's.
+              --state-dir PATH       where that agent kept its state (default: /var/lib/wgmesh[/INSTANCE])
+            Without an agent it removes exactly what is ours: the link if it bears our mark (its alias), our routes, rules
+            and nftables table, and puts back the kernel's settings. Exit status: 10 not root, 17 the link is somebody
+            else's.
 
             """,
         run: takeDown

@@ -86,13 +86,17 @@ struct TunnelOptions: ParsableArguments {
     var mtu: String?
     @Option(help: "Mark on WireGuard's own packets and the agent's sockets (default: 0x7946; differs by instance).")
     var fwmark: String?
+    @Option(
+        help: "When no gateway of the exit node works, its traffic is held back (closed, the default) or not (open)."
+    )
+    var exitFailure: String?
     @Option(help: "Routing table for the map's routes (default: 7946; differs by instance).")
     var routeTable: String?
     @Option(help: "Priority of the first of three routing rules (default: 7946; differs by instance).")
     var rulePriority: String?
-    @Option(help: "As an exit node, lead clients to the internet alone, or to all that this host reaches (default: internet).")
+    @Option(help: "What clients reach through us as an exit node: internet, or all that we reach (default: internet).")
     var exitScope: String?
-    @Option(help: "As a gateway, whether the networks of this host's own links are open or closed to the mesh (default: open).")
+    @Option(help: "As a gateway: the networks of our own links are open or closed to the mesh (default: open).")
     var localNetworks: String?
 
     func set(_ flags: inout AgentFlags) {
@@ -103,6 +107,7 @@ struct TunnelOptions: ParsableArguments {
         flags.socket = socket
         flags.mtuBytes = mtu
         flags.fwmark = fwmark
+        flags.exitFailure = exitFailure
         flags.routeTable = routeTable
         flags.rulePriority = rulePriority
         flags.exitScope = exitScope

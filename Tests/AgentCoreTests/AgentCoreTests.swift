@@ -312,7 +312,7 @@ extension [AgentCore.Effect] {
         #expect(harness.handle(.datagram(inside)).sent.isEmpty)
     }
 
-    @Test func `routed prefixes go to the best router and default routes are left out`() throws {
+    @Test func `routed prefixes go to the best router, and default routes stay out of the host's main table`() throws {
         var harness = try CoreHarness()
         _ = try harness.connect()
         func route(_ id: String, _ prefix: String, metric: Int) throws -> NetworkRoute {
@@ -331,9 +331,10 @@ extension [AgentCore.Effect] {
         ]
         let effects = harness.handle(.networkMap(try harness.map(serial: 2, routes: routes)))
         let desired = try #require(effects.desired.last ?? nil)
-        let routed = desired.host.routes.filter { $0.metric == 4096 }
-        #expect(routed.map(\.destination.description) == ["10.1.0.0/16"])
-        #expect(desired.device.peers[harness.other]?.allowedIPs.count == 3)
+        let routed = desired.host.routes.filter { $0.table != 254 }
+        #expect(Set(routed.map(\.destination.description)) == ["0.0.0.0/0", "10.1.0.0/16"])
+        #expect(desired.host.policy?.hasExitNode == true)
+        #expect(desired.device.peers[harness.other]?.allowedIPs.count == 4)
     }
 
     @Test func `two peers that claim one address do not fight over it`() throws {

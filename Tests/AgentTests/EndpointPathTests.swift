@@ -3,8 +3,8 @@ import AgentCore
 import Glibc
 import MeshModel
 import NetlinkWire
-import Synchronization
 import Routing
+import Synchronization
 import TestSupport
 import Testing
 
@@ -105,7 +105,7 @@ private struct RemotePeerAgent {
             switch effect {
             case .signal(_, let message): .signal(message)
             case .send(let datagram): .datagram(datagram.mirrored)
-            case .reconcile, .pathChanged, .ignored: nil
+            case .reconcile, .probe, .carriersMoved, .pathChanged, .ignored: nil
             }
         }
     }

@@ -13,7 +13,11 @@ struct FakeControlPlane: Sendable {
     let management: FakeManagement
     let signal: FakeSignal
 
-    init(management: FakeManagement = FakeManagement(), signal: FakeSignal = FakeSignal()) {
+    private let port: Int
+
+    /// - Parameter port: 0: any.
+    init(management: FakeManagement = FakeManagement(), signal: FakeSignal = FakeSignal(), port: Int = 0) {
+        self.port = port
         self.management = management
         self.signal = signal
     }
@@ -21,7 +25,7 @@ struct FakeControlPlane: Sendable {
     /// Serves while `body` runs; `body` gets the address. What is still open then is cut off.
     func run(_ body: @escaping @Sendable (ServerAddress) async throws -> Void) async throws {
         let transport = HTTP2ServerTransport.Posix(
-            address: .ipv4(host: "127.0.0.1", port: 0),
+            address: .ipv4(host: "127.0.0.1", port: port),
             transportSecurity: .plaintext
         )
         let server = GRPCServer(transport: transport, services: [management, signal])
@@ -82,14 +86,23 @@ struct FakeManagement: Management_ManagementService.SimpleServiceProtocol {
         throw RPCError(code: .notFound, message: "peer not found")
     }
 
-    /// A map with this serial and nothing but our own address.
-    static func map(serial: UInt64) -> @Sendable (BoxKey) throws -> Management_EncryptedMessage {
+    /// A map with this serial, our own address, and a peer for each key, whose address is the text.
+    static func map(
+        serial: UInt64,
+        peers: [PublicKey: String] = [:]
+    ) -> @Sendable (BoxKey) throws -> Management_EncryptedMessage {
         { key in
             var response = Management_SyncResponse()
             response.networkMap.serial = serial
             response.networkMap.peerConfig.address = "100.64.0.1/16"
             response.networkMap.peerConfig.fqdn = "a.test"
-            response.networkMap.remotePeersIsEmpty = true
+            response.networkMap.remotePeersIsEmpty = peers.isEmpty
+            response.networkMap.remotePeers = peers.map { key, address in
+                var peer = Management_RemotePeerConfig()
+                peer.wgPubKey = key.base64
+                peer.allowedIps = [address]
+                return peer
+            }
             return try sealed(response, with: key)
         }
     }

@@ -56,7 +56,7 @@ private func word(_ event: ManagementStream.Event) -> String {
     case .state(.connected): "connected"
     case .state(.disconnected(let reason)): "disconnected: \(reason)"
     case .services(let services): "signal at \(services.signal.map { "\($0.address)" } ?? "-")"
-    case .networkMap(let map): "map \(map.serial)"
+    case .networkMap(let map, _): "map \(map.serial)"
     case .deregistered(let reason): "deregistered: \(reason)"
     }
 }

@@ -89,6 +89,23 @@ import Testing
         }
     }
 
+    @Test func `a large file is read whole, up to its bound`() throws {
+        try withTemporaryFolder { folder in
+            let state = try StateDirectory(path: folder)
+            let bytes = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            try state.write(bytes, to: "map")
+            #expect(try state.read("map", atMost: 1_000_000) == bytes)
+            #expect(mode(folder + "/map") == 0o600)
+            let failure = #expect(throws: AgentFailure.self) { try state.read("map", atMost: 999_999) }
+            #expect(failure?.status == .stateDamaged)
+            #expect(state.setAside("map") == folder + "/map.set-aside")
+            #expect(try state.read("map", atMost: 1_000_000) == nil)
+            try state.remove("map.set-aside")
+            try state.remove("map.set-aside")
+            #expect(access(folder + "/map.set-aside", F_OK) != 0)
+        }
+    }
+
     private func expectRefusal(whileHolding first: StateDirectory) throws {
         let failure = #expect(throws: AgentFailure.self) { try StateDirectory(path: first.path) }
         #expect(failure?.status == .alreadyRunning)

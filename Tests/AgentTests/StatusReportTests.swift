@@ -89,4 +89,14 @@ private let endpoint: Endpoint = {
         #expect(unknown.json.contains(#""daemonStatus": "NeedsLogin""#))
         #expect(unknown.text.contains("Problem: not logged in: peer was deleted"))
     }
+
+    @Test func `a stored map is stale, and says since when`() {
+        let stale = report { $0.core.mapStoredSeconds = 1_795_373_749 }
+        #expect(stale.exitStatus == .degraded)
+        #expect(stale.text.contains("\nMap: stale since 2026-11-22T18:55:49Z (stored)\n"))
+        #expect(stale.problems == ["map: stale since 2026-11-22T18:55:49Z (stored)"])
+        #expect(stale.json.contains("\"mapStaleSince\": \"2026-11-22T18:55:49Z\""))
+        #expect(report().text.contains("\nMap: fresh\n"))
+        #expect(report().json.contains("\"mapStaleSince\": null"))
+    }
 }

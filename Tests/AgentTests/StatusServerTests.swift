@@ -28,6 +28,14 @@ import Testing
         }
     }
 
+    @Test func `a request for routes reaches the agent with its names`() async throws {
+        try await withServer { path in
+            let reply = try await ask(path, "routes select json append a%20b c\n")
+            #expect(reply.hasPrefix("wgmesh/1 5\n"))
+            #expect(reply.contains("\"a b\", \"c\""))
+        }
+    }
+
     @Test func `only root and the group reach the socket, and it goes with the server`() async throws {
         try await withServer { path in
             var status = stat()
@@ -62,12 +70,21 @@ import Testing
             let server = try await StatusServer.bind(path: path)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    await server.run(logger: Sample.quietLogger) { StatusResponse(.degraded, "\($0.rawValue)\n") }
+                    await server.run(logger: Sample.quietLogger) { StatusResponse(.degraded, "\($0.text)\n") }
                 }
                 try await body(path)
                 group.cancelAll()
             }
             try afterwards(path)
+        }
+    }
+}
+
+extension AgentRequest {
+    fileprivate var text: String {
+        switch self {
+        case .status(let request): request.rawValue
+        case .routes(let request): "\(request)"
         }
     }
 }

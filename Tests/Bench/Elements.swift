@@ -19,7 +19,7 @@ func swapElements(path: String) async throws {
         key: NftablesKeyType(.ipv4Address)
     )
     var elements: [NftablesElement] = []
-    for line in try read(path).split(separator: UInt8(ascii: "\n")) {
+    try await forEachLine(of: path) { line in
         guard let address = IPAddress(text: line) else {
             throw BenchError(reason: "not an address: \(String(decoding: line, as: UTF8.self))")
         }

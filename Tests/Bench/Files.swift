@@ -22,16 +22,27 @@ func write(_ bytes: [UInt8], to descriptor: Int32 = STDOUT_FILENO) {
     }
 }
 
-func read(_ path: String) throws(BenchError) -> [UInt8] {
+/// Calls `body` with each line of a file, without its end; only one piece of the file is kept at a time.
+func forEachLine(of path: String, _ body: (ArraySlice<UInt8>) async throws -> Void) async throws {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw BenchError(reason: "\(path): \(String(cString: strerror(errno)))") }
     defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    var buffer = [UInt8](repeating: 0, count: 16 << 10)
+    /// Of a line whose end is in the next piece.
+    var kept = 0
     while true {
-        let count = Glibc.read(descriptor, &buffer, buffer.count)
-        if count == 0 { return bytes }
-        guard count > 0 else { throw BenchError(reason: "\(path): \(String(cString: strerror(errno)))") }
-        bytes += buffer[..<count]
+        let count = buffer.withUnsafeMutableBytes { piece in
+            Glibc.read(descriptor, piece.baseAddress?.advanced(by: kept), piece.count - kept)
+        }
+        guard count >= 0 else { throw BenchError(reason: "\(path): \(String(cString: strerror(errno)))") }
+        if count == 0 { return kept > 0 ? try await body(buffer[..<kept]) : () }
+        var rest = buffer[..<(kept + count)]
+        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+            try await body(rest[..<end])
+            rest = rest[(end + 1)...]
+        }
+        kept = rest.count
+        guard kept < buffer.count else { throw BenchError(reason: "\(path): a line of more than \(kept) bytes") }
+        buffer.replaceSubrange(..<kept, with: Array(rest))
     }
 }

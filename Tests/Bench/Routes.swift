@@ -13,19 +13,22 @@ func printBatch(routes count: Int, linkName: String) {
     write(text)
 }
 
-/// Does what `ip -batch` does with a file of `printBatch`.
+/// Does what `ip -batch` does with a file of `printBatch`: reads, adds, reads on.
 func addRoutes(path: String) async throws {
     let network = HostNetwork(transport: try MainThreadNetlinkSocket())
-    var indices: [String: UInt32] = [:]
-    for link in try await network.links() { indices[link.name] = link.index }
+    var indices: [[UInt8]: UInt32] = [:]
+    for link in try await network.links() { indices[Array(link.name.utf8)] = link.index }
     var operations: [RoutingOperation] = []
-    for line in try read(path).split(separator: UInt8(ascii: "\n")) {
+    try await forEachLine(of: path) { line in
         let words = line.split(separator: UInt8(ascii: " "))
-        guard words.count == 5, let destination = IPPrefix(String(decoding: words[2], as: UTF8.self)),
-            let index = indices[String(decoding: words[4], as: UTF8.self)]
-        else { throw BenchError(reason: "not understood: \(String(decoding: line, as: UTF8.self))") }
+        guard words.count == 5, let destination = IPPrefix(text: words[2]), let index = indices[Array(words[4])] else {
+            throw BenchError(reason: "not understood: \(String(decoding: line, as: UTF8.self))")
+        }
         let target = Route.Target.hop(Route.Hop(linkIndex: index))
         operations.append(.addRoute(Route(to: destination, scope: UInt8(RT_SCOPE_LINK.rawValue), target: target)))
+        if operations.count < 1000 { return }
+        try await network.apply(operations)
+        operations.removeAll(keepingCapacity: true)
     }
     try await network.apply(operations)
 }

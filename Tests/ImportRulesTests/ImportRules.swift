@@ -73,8 +73,9 @@ enum ImportRules {
     ]
     /// The client of each kernel target, which talks to the kernel and therefore waits, and the seam that it talks through.
     static let clients: Set<String> = [
-        "NetlinkWire/NetlinkTransport.swift", "Routing/HostNetwork+Nftables.swift", "Routing/HostNetwork+Routing.swift",
-        "Routing/HostNetwork.swift", "WGKernel/WireGuardDevice.swift",
+        "NetlinkWire/NetlinkTransport.swift", "Routing/HostNetwork+Links.swift", "Routing/HostNetwork+Nftables.swift",
+        "Routing/HostNetwork+Routing.swift", "Routing/HostNetwork.swift", "WGKernel/WireGuardDevice.swift",
+        "WGKernel/WireGuardDevice+AllowedIPRemoval.swift",
     ]
 }
 

@@ -398,10 +398,67 @@ ip link set twin-a up
 tells() { grep -q -- "$1" "$work/out/monitor"; }
 check 'monitor tells of an address' eventually 10 tells ' + address 10.66.0.1/24 dev twin-a'
 check 'monitor tells of a route' eventually 10 tells ' + route 10.66.0.0/24 dev twin-a table 254'
+ip rule add priority 4242 fwmark 0x9 lookup 42
+check 'monitor tells of a rule' eventually 10 tells ' + rule inet priority 4242 from all fwmark 0x9 .*lookup 42'
+ip -6 rule add priority 4243 lookup 42
+check 'monitor tells of a rule of IPv6' eventually 10 tells ' + rule inet6 priority 4243 '
+ip rule del priority 4242
+check 'monitor tells of the end of a rule' eventually 10 tells ' - rule inet priority 4242 '
+# Of these the kernel tells nobody.
+$theirs set twin-a listen-port 5311 fwmark 0x77
+check 'monitor tells of a device' eventually 10 tells ' + device twin-a .* listen-port 5311 fwmark 0x77$'
+$theirs set twin-a peer "$(key mon)" allowed-ips 10.67.0.0/16,fd67::/64 endpoint 192.0.2.67:67 persistent-keepalive 7
+check 'monitor tells of a peer' eventually 10 tells \
+    " + peer twin-a $(key mon) endpoint 192.0.2.67:67 allowed-ips 10.67.0.0/16,fd67::/64 persistent-keepalive 7$"
+$theirs set twin-a peer "$(key mon)" preshared-key "$(key_file psk)"
+check 'monitor tells of a preshared key' eventually 10 tells " + peer twin-a $(key mon) preshared-key (hidden) endpoint "
+peer_lines() { grep -cF " + peer twin-a $(key mon) " "$work/out/monitor"; }
+lines=$(peer_lines)
+more_lines() { [ "$(peer_lines)" -gt "$lines" ]; }
+$theirs set twin-a peer "$(key mon)" preshared-key "$(key_file otherpsk)"
+check 'monitor tells of another preshared key' eventually 10 more_lines
+tells_secret() { grep -qF -e "$(key psk)" -e "$(key otherpsk)" -e "$(key base)" "$work/out/monitor"; }
+tells_secret && fail 'monitor tells no secret' || pass 'monitor tells no secret'
+$theirs set twin-a peer "$(key mon)" remove
+check 'monitor tells of a removed peer' eventually 10 tells " - peer twin-a $(key mon) "
 ip link del twin-a
 check 'monitor tells of the end' eventually 10 tells ' - link twin-a '
+check 'monitor tells of the end of a device' eventually 10 tells ' - device twin-a '
 kill -TERM $monitor
 wait $monitor || true # by the signal
+
+"$tool" monitor --json >"$work/out/monitor" 2>&1 & monitor=$!
+seen() { ip link set twin-b mtu $((1300 + RANDOM % 100)); grep -q '"kind":"link"' "$work/out/monitor"; }
+check 'monitor in JSON tells of a link' eventually 10 seen
+$theirs set twin-b peer "$(key mon)" allowed-ips 10.68.0.0/16
+check 'monitor in JSON tells of a peer' eventually 10 tells \
+    "\"change\":\"added\",\"kind\":\"peer\",\"text\":\"twin-b $(key mon) allowed-ips 10.68.0.0/16\"}"
+ip rule add priority 4244 lookup 42
+check 'monitor in JSON tells of a rule' eventually 10 tells '"kind":"rule","text":"inet priority 4244 '
+kill -TERM $monitor
+wait $monitor || true # by the signal
+check 'monitor in JSON is an object a line' python3 -c \
+    'import json, sys; [json.loads(line) for line in open(sys.argv[1])]' "$work/out/monitor"
+
+# Without the interval, and without the privilege, it goes on with what it may see.
+chmod 755 "$work" "$work/bin"
+"$tool" monitor --interval 0 >"$work/out/monitor" 2>&1 & monitor=$!
+setpriv --reuid 65534 --regid 65534 --clear-groups "$tool" monitor >"$work/out/monitor-nobody" 2>&1 & nobody=$!
+seen() {
+    ip link set twin-b mtu $((1300 + RANDOM % 100))
+    grep -q ' + link twin-b' "$work/out/monitor" && grep -q ' + link twin-b' "$work/out/monitor-nobody"
+}
+check 'monitor without peers tells of a link' eventually 10 seen
+check 'monitor without privilege says what it leaves out' grep -q \
+    'wgctl: devices and peers are not followed: read [a-z-]*: Operation not permitted' "$work/out/monitor-nobody"
+check_equal 'monitor without peers tells of none' \
+    "$(cat "$work/out/monitor" "$work/out/monitor-nobody" | grep -c -e ' [+-] peer ' -e ' [+-] device ')" 0
+kill -TERM $monitor $nobody
+wait $monitor || true # by the signal
+wait $nobody || true # by the signal
+for interval in -1 x 3601 ''; do
+    check_equal "monitor --interval ${interval@Q}" "$(status_of "$tool" monitor --interval "$interval")" 1
+done
 
 "$tool" show near --watch >"$work/out/watch" 2>&1 & watch=$!
 pages() { [ "$(grep -c '^interface: near' "$work/out/watch")" -ge 3 ]; }
@@ -413,5 +470,33 @@ wait $watch || status=$?
 check_equal 'watch ends well' "$status" 0
 script -qec "timeout --foreground -s INT 3 $tool show near --watch" /dev/null >"$work/out/watch" </dev/null || true # timeout's status
 check 'watch gives the terminal back' grep -q $'\e\[?25h\e\[?1049l' "$work/out/watch"
+
+# --- completion: the tab key in each shell ---------------------------------------------------------------------------
+
+$theirs set twin-b peer "$(key mon)" allowed-ips 10.68.0.0/16
+export PATH="$work/bin:$PATH"
+whole=$(key mon)
+for shell in bash zsh fish; do
+    while IFS='|' read -r line wanted; do
+        got=$(Tests/Interop/complete.py "$shell" "$line" 2>&1) || true # its message is compared
+        # fish sets no space after what ends in =.
+        check_equal "$shell completes '$line'" "${got% }" "$wanted"
+    done <<EOF
+wgctl setc|wgctl setconf
+wgctl mon|wgctl monitor
+wgctl show twin|wgctl show twin-b
+wgctl show near trans|wgctl show near transfer
+wgctl showconf twin|wgctl showconf twin-b
+wgctl set twin|wgctl set twin-b
+wgctl set twin-b fw|wgctl set twin-b fwmark
+wgctl set twin-b peer ${whole:0:6}|wgctl set twin-b peer $whole
+wgctl set twin-b peer $whole allo|wgctl set twin-b peer $whole allowed-ips
+wgctl syncconf twin|wgctl syncconf twin-b
+wgctl diff twin|wgctl diff twin-b
+wgctl monitor --int|wgctl monitor --interval
+wgctl show near --wat|wgctl show near --watch
+wgctl down --interf|wgctl down --interface
+EOF
+done
 
 finish

@@ -10,6 +10,8 @@ let kernelTestsAreWanted = ProcessInfo.processInfo.environment["WGMESH_KERNEL_TE
 /// A network namespace of its own for one test, and our sockets in it. Named, so that `ip` and `wg` find it.
 final class KernelNamespace {
     let name: String
+    /// What opens further sockets in it.
+    var path: String { "/run/netns/\(name)" }
     let transport: NetlinkSocket
     let monitor: NetlinkMonitor
 

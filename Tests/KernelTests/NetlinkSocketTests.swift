@@ -1,8 +1,43 @@
+import CNetlink
 import Glibc
 import NetlinkSocket
 import NetlinkWire
 import Routing
+import Synchronization
 import Testing
+
+private let handledSignals = Atomic(0)
+
+/// Receives one datagram on a thread of its own.
+private final class Reader: Sendable {
+    let socket: UncheckedPointer
+    /// What `CNetlink_receive` returned; 0: it has not.
+    let outcome = Atomic(0)
+
+    init(socket: UncheckedPointer) { self.socket = socket }
+
+    static func run(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        guard let argument else { return nil }
+        let reader = Unmanaged<Reader>.fromOpaque(argument).takeUnretainedValue()
+        // The thread that made this one is Dispatch's, which takes no signals.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGUSR2)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        // As a socket does it: how much is there, then all of it.
+        let queued = CNetlink_peek(reader.socket.pointer, &buffer, buffer.count)
+        let size = queued < 0 ? queued : CNetlink_receive(reader.socket.pointer, &buffer, buffer.count)
+        reader.outcome.store(size, ordering: .sequentiallyConsistent)
+        return nil
+    }
+}
+
+/// A socket that two threads use, one to send and one to receive, which the kernel allows.
+private struct UncheckedPointer: Sendable {
+    nonisolated(unsafe) let pointer: OpaquePointer
+    init(_ pointer: OpaquePointer) { self.pointer = pointer }
+}
 
 /// What any kernel answers to anybody: no privilege, no WireGuard.
 @Suite(.serialized)
@@ -51,6 +86,36 @@ struct NetlinkSocketTests {
         for _ in 0..<20 { try await useOnce() }
         // Dispatch closes a moment after the cancellation, so the last few may still be open; a leak would be 60.
         #expect(try openNetlinkSockets() < before + 20)
+    }
+
+    @Test func `a signal while waiting for the kernel does not end the wait`() throws {
+        var code: Int32 = 0
+        let socket = UncheckedPointer(try #require(CNetlink_open(NETLINK_ROUTE, nil, 60, &code)))
+        defer { CNetlink_close(socket.pointer) }
+        // Without SA_RESTART; and a receive time limit makes the kernel end the call with EINTR either way.
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in handledSignals.add(1, ordering: .sequentiallyConsistent) }
+        var former = sigaction()
+        try #require(sigaction(SIGUSR2, &action, &former) == 0)
+        defer { sigaction(SIGUSR2, &former, nil) }
+        let reader = Reader(socket: socket)
+        var thread = pthread_t()
+        let start = pthread_create(&thread, nil, { Reader.run($0) }, Unmanaged.passUnretained(reader).toOpaque())
+        try #require(start == 0)
+        for wanted in 1...50 {
+            while handledSignals.load(ordering: .sequentiallyConsistent) < wanted {
+                pthread_kill(thread, SIGUSR2)
+                usleep(1000)
+            }
+        }
+        #expect(reader.outcome.load(ordering: .sequentiallyConsistent) == 0, "the wait ended without an answer")
+        // struct rtgenmsg: a dump of all links.
+        let flags = UInt16(NLM_F_REQUEST | NLM_F_DUMP)
+        let header = NetlinkMessage(type: UInt16(RTM_GETLINK), flags: flags, sequence: 1, payload: [0, 0, 0, 0])
+        let request = header.encode()
+        #expect(CNetlink_send(socket.pointer, request, request.count) == 0)
+        pthread_join(thread, nil)
+        #expect(reader.outcome.load(ordering: .sequentiallyConsistent) > 0)
     }
 
     /// Opens a socket and a monitor, and ends the monitor's reader by cancellation.

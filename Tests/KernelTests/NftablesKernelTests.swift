@@ -1,4 +1,5 @@
 import CNetlink
+import Foundation
 import MeshModel
 import NetlinkSocket
 import NetlinkWire
@@ -47,6 +48,29 @@ struct NftablesKernelTests {
         let third = try KernelNamespace()
         try await HostNetwork(transport: third.transport).commit(ruleset.changes)
         #expect(try third.run("nft", "-s", "list", "ruleset") == listed)
+    }
+
+    @Test func `what nft makes in every family is read as nft lists it in JSON`() async throws {
+        let namespace = try KernelNamespace()
+        try namespace.run("nft", "-f", fixture("nftables-families.nft"))
+        let host = HostNetwork(transport: namespace.transport)
+        let witness = try NftJSON(try namespace.run("nft", "-j", "list", "ruleset"))
+        let tables = try await host.nftablesTables()
+        #expect(tables.map { "\($0.name)" }.sorted() == witness.names("table").map(\.table).sorted())
+        for table in tables {
+            let ruleset = try #require(try await host.nftablesRuleset(table.name))
+            let name = "\(table.name)"
+            #expect(ruleset.chains.map(\.name.name).sorted() == witness.names("chain", in: name))
+            #expect(ruleset.chains.map(\.handle).sorted() == witness.handles("chain", in: name))
+            #expect(ruleset.rules.map(\.handle).sorted() == witness.handles("rule", in: name))
+            // nft shows anonymous sets inside their rules.
+            let sets = ruleset.sets.filter { !$0.name.name.hasPrefix("__") }
+            #expect(
+                sets.map(\.handle).sorted()
+                    == (witness.handles("set", in: name) + witness.handles("map", in: name)).sorted()
+            )
+            #expect(ruleset.counters.map(\.name.name).sorted() == witness.names("counter", in: name))
+        }
     }
 
     @Test func `a change that is refused leaves nothing of its transaction`() async throws {
@@ -324,4 +348,34 @@ extension NftablesKernelTests {
     }
 
     private func fixture(_ name: String) -> String { Fixtures.root + "/netlink/\(name)" }
+}
+
+/// `nft -j list ruleset`.
+private struct NftJSON {
+    private var objects: [(kind: String, table: String, name: String, handle: UInt64)] = []
+
+    init(_ text: String) throws {
+        let root = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+        for entry in try #require(root["nftables"] as? [[String: [String: Any]]]) {
+            for (kind, object) in entry where kind != "metainfo" {
+                let family = try #require(object["family"] as? String)
+                let name = object["name"] as? String ?? ""
+                let table = kind == "table" ? name : try #require(object["table"] as? String)
+                let handle = try #require(object["handle"] as? NSNumber).uint64Value
+                objects.append((kind, "\(family) \(table)", name, handle))
+            }
+        }
+    }
+
+    func names(_ kind: String) -> [(table: String, name: String)] {
+        objects.filter { $0.kind == kind }.map { ($0.table, $0.name) }
+    }
+
+    func names(_ kind: String, in table: String) -> [String] {
+        names(kind).filter { $0.table == table }.map(\.name).sorted()
+    }
+
+    func handles(_ kind: String, in table: String) -> [UInt64] {
+        objects.filter { $0.kind == kind && $0.table == table }.map(\.handle).sorted()
+    }
 }

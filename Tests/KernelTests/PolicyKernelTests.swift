@@ -12,7 +12,8 @@ struct PolicyKernelTests {
 
     private func host() throws -> HostConfiguration {
         let served: Set<GatewayConfiguration.Served> = [
-            .init(prefix: try prefix("0.0.0.0/0"), masquerade: true), .init(prefix: try prefix("::/0"), masquerade: true),
+            .init(prefix: try prefix("0.0.0.0/0"), masquerade: true),
+            .init(prefix: try prefix("::/0"), masquerade: true),
             .init(prefix: try prefix("10.1.0.0/16"), masquerade: false),
             .init(prefix: try prefix("192.0.2.7/32"), masquerade: true),
             .init(prefix: try prefix("10.3.128.0/17"), masquerade: true),
@@ -46,7 +47,9 @@ struct PolicyKernelTests {
         let rules = try namespace.run("ip", "rule")
         #expect(rules.contains("7947:\tfrom all lookup main suppress_prefixlength 0 proto 77"))
         #expect(rules.contains("7948:\tnot from all fwmark 0x7946 lookup 7946 proto 77"))
-        #expect(try namespace.run("ip", "-6", "rule").contains("7948:\tnot from all fwmark 0x7946 lookup 7946 proto 77"))
+        #expect(
+            try namespace.run("ip", "-6", "rule").contains("7948:\tnot from all fwmark 0x7946 lookup 7946 proto 77")
+        )
         #expect(try namespace.run("ip", "route", "show", "table", "7946").contains("unreachable default proto 77"))
         let removals = plan(current: read, desired: nil, marks: marks).removals
         try await network.apply(removals)
@@ -81,7 +84,8 @@ struct PolicyKernelTests {
 
     private func witness(_ namespace: KernelNamespace) throws -> String {
         try namespace.run("ip", "rule") + namespace.run("ip", "-6", "rule")
-            + namespace.run("ip", "route", "show", "table", "all") + namespace.run("ip", "-6", "route", "show", "table", "all")
+            + namespace.run("ip", "route", "show", "table", "all")
+            + namespace.run("ip", "-6", "route", "show", "table", "all")
     }
 
     private func prefix(_ text: String) throws -> IPPrefix { try #require(IPPrefix(text)) }

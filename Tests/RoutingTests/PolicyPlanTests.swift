@@ -38,7 +38,8 @@ struct PolicyPlanTests {
         moved.priority = 32_765
         let current = PolicySnapshot(rules: [moved, localRuleV6])
         let result = plan(current: current, desired: policy(hasExitNode: false), marks: marks)
-        #expect(result.additions.map(\.description).first == "ip rule add priority 7946 from all protocol 77 lookup 255")
+        let first = result.additions.first?.description
+        #expect(first == "ip rule add priority 7946 from all protocol 77 lookup 255")
         #expect(result.additions.count == 5)
     }
 

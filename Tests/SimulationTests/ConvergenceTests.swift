@@ -71,6 +71,42 @@ import Testing
         #expect(mesh.withoutSession().isEmpty)
     }
 
+    @Test(arguments: [(1, 24), (2, 4), (3, 4)] as [(UInt64, Int)])
+    func `every host reboots while all servers are gone for hours, and the mesh works`(_ seed: UInt64, hours: Int) {
+        var mesh = VirtualMesh(nodes: 3, seed: seed)
+        mesh.run(until: .seconds(20))
+        for key in mesh.keys { mesh.interruptSignal(key, for: .seconds(90_000)) }
+        mesh.run(until: .seconds(60))
+        for (number, key) in mesh.keys.enumerated() {
+            mesh.run(until: .seconds(60 + 3600 * number))
+            mesh.rebootWithoutServers(key)
+            mesh.run(until: .seconds(60 + 3600 * number + 2))
+            #expect(mesh.withoutSession().isEmpty, "seed \(seed): \(key) did not come back")
+        }
+        for key in mesh.keys { mesh.rebootWithoutServers(key) }
+        mesh.run(until: .seconds(3600 * hours))
+        #expect(mesh.withoutSession().isEmpty, "seed \(seed): \(mesh.log.suffix(10).joined(separator: "\n"))")
+        for key in mesh.keys { mesh.interruptSignal(key, for: .seconds(1)) }
+        mesh.run(until: .seconds(3600 * hours + 45 + 12))
+        #expect(mesh.unconnected().isEmpty)
+        #expect(mesh.nodes.values.allSatisfy { $0.kernel.peersLost == 0 })
+    }
+
+    @Test func `a host that moved while it was off is found when signal is back`() throws {
+        var mesh = VirtualMesh(nodes: 3, seed: 4)
+        mesh.run(until: .seconds(20))
+        let moved = mesh.keys[1]
+        for key in mesh.keys { mesh.interruptSignal(key, for: .seconds(100)) }
+        mesh.rebootWithoutServers(moved)
+        mesh.renumber(moved, to: try #require(IPAddress("192.0.2.99")))
+        // The others do not know where it is, but it knows where they are.
+        mesh.run(until: .seconds(30))
+        #expect(mesh.withoutSession().isEmpty)
+        mesh.interruptSignal(moved, for: .seconds(90))
+        mesh.run(until: .seconds(120 + 45 + 12))
+        #expect(mesh.unconnected().isEmpty)
+    }
+
     @Test func `the same seed gives the same run`() {
         func run() -> [String] {
             var mesh = VirtualMesh(nodes: 4, seed: 9)

@@ -100,6 +100,29 @@ struct VirtualMesh {
         schedule(.input(.networkMap(map(for: key))), to: key)
     }
 
+    /// Power off and on: core and kernel are new; what the state directory would hold is all that is left. Signal stays
+    /// away, as it does when the servers are gone.
+    mutating func rebootWithoutServers(_ key: PublicKey) {
+        log.append("\(now): reboot \(key)")
+        queue.removeAll { $0.node == key }
+        guard var node = nodes[key] else { return }
+        let observations = node.kernel.endpoints.map { peer, endpoint in
+            let seconds = node.kernel.handshakes[peer].map { $0.components.seconds + 1 } ?? 0
+            return (
+                peer,
+                PeerObservation(endpoint: endpoint, latestHandshakeSeconds: seconds, receivedBytes: 0, sentBytes: 0)
+            )
+        }
+        _ = node.core.handle(.observed(Dictionary(uniqueKeysWithValues: observations)), at: epoch + now)
+        let endpoints = node.core.lastEndpoints
+        node.core = freshCore(key)
+        node.kernel = Kernel()
+        nodes[key] = node
+        boot(key, isSignalConnected: false)
+        schedule(.input(.lastEndpoints(endpoints)), to: key)
+        schedule(.input(.storedMap(StoredNetworkMap(map: map(for: key), receivedSeconds: 1))), to: key)
+    }
+
     /// The host gets another address, as by DHCP.
     mutating func renumber(_ key: PublicKey, to address: IPAddress) {
         log.append("\(now): \(key) moves to \(address)")
@@ -177,12 +200,13 @@ struct VirtualMesh {
         )
     }
 
-    private mutating func boot(_ key: PublicKey) {
+    private mutating func boot(_ key: PublicKey, isSignalConnected: Bool = true) {
         _ = random.next()
         guard let address = nodes[key]?.address else { return }
         schedule(.input(.listenPort(Self.port)), to: key)
         schedule(.input(.localAddresses([address])), to: key)
-        schedule(.input(.signalServer(.connected)), to: key)
+        let signal: ConnectionState = isSignalConnected ? .connected : .disconnected(reason: "no server")
+        schedule(.input(.signalServer(signal)), to: key)
         schedule(.retryHandshakes, to: key, after: .seconds(1))
     }
 
@@ -249,7 +273,7 @@ struct VirtualMesh {
             schedule(.input(.datagram(arrived)), to: receiver.key, after: delay())
         case .pathChanged(let peer, let path):
             log.append("\(now): \(key) to \(peer): \(path)")
-        case .ignored:
+        case .probe, .carriersMoved, .ignored:
             break
         }
     }
@@ -265,7 +289,10 @@ struct VirtualMesh {
         }
         var moved: [PublicKey] = []
         for (peer, configuration) in device?.peers ?? [:] {
-            guard let endpoint = configuration.endpoint, before?.peers[peer]?.endpoint != endpoint else { continue }
+            let hint = kernel.endpoints[peer] == nil ? configuration.endpointHint : nil
+            guard let endpoint = configuration.endpoint ?? hint, before?.peers[peer]?.endpoint != endpoint else {
+                continue
+            }
             kernel.endpoints[peer] = endpoint
             moved.append(peer)
         }

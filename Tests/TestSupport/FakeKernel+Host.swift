@@ -28,12 +28,15 @@ extension FakeKernel {
         let values = try attributes(payload.dropFirst(16))
         guard let name = values[IFLA_IFNAME].map(text) else { throw Refusal(EINVAL) }
         guard !links.contains(where: { $0.name == name }) else { throw Refusal(EEXIST) }
+        let index = payload.integer(at: 4, as: UInt32.self) ?? 0
+        // The kernel looks for a link with the index first, and finds that it need not make one.
+        guard index == 0 || !links.contains(where: { $0.index == index }) else { throw Refusal(EEXIST) }
         let info = try attributes(values[IFLA_LINKINFO] ?? [])
         guard info[IFLA_INFO_KIND].map(text) == "wireguard", traits.hasWireGuard else {
             throw Refusal(EOPNOTSUPP, "Unknown device type")
         }
-        var link = LinkSnapshot(index: nextIndex, name: name, kind: "wireguard", mtuBytes: 1420)
-        nextIndex += 1
+        var link = LinkSnapshot(index: index == 0 ? nextIndex : index, name: name, kind: "wireguard", mtuBytes: 1420)
+        nextIndex = max(nextIndex, link.index) + 1
         if let mtu = values[IFLA_MTU]?.integer(at: 0, as: UInt32.self) { link.mtuBytes = mtu }
         if let group = values[IFLA_GROUP]?.integer(at: 0, as: UInt32.self) { link.group = group }
         // An alias is not read here: `rtnl_create_link` knows none.
@@ -44,6 +47,11 @@ extension FakeKernel {
     private func setLink(_ payload: ArraySlice<UInt8>) throws(Refusal) {
         let position = try position(of: payload)
         let values = try attributes(payload.dropFirst(16))
+        if values[IFLA_NET_NS_PID] != nil || values[IFLA_NET_NS_FD] != nil {
+            removeLink(index: links[position].index)
+            return
+        }
+        if let name = values[IFLA_IFNAME].map(text) { try rename(position, to: name) }
         if let mtu = values[IFLA_MTU]?.integer(at: 0, as: UInt32.self) { links[position].mtuBytes = mtu }
         if let group = values[IFLA_GROUP]?.integer(at: 0, as: UInt32.self) { links[position].group = group }
         if let alias = values[IFLA_IFALIAS].map(text) { links[position].alias = alias.isEmpty ? nil : alias }
@@ -59,6 +67,18 @@ extension FakeKernel {
         links[position].isUp = goesUp
         // The fib drops the routes of a link that goes down.
         if !goesUp { routes.removeAll { $0.linkIndex == link.index } }
+    }
+
+    /// `dev_change_name` before kernel 6.2: not while the link is up.
+    private func rename(_ position: Int, to name: String) throws(Refusal) {
+        let link = links[position]
+        guard !link.isUp else { throw Refusal(EBUSY) }
+        guard !links.contains(where: { $0.name == name }) else { throw Refusal(EEXIST) }
+        links[position].name = name
+        if var device = devices.removeValue(forKey: link.name) {
+            device.name = name
+            devices[name] = device
+        }
     }
 
     private func changeAddress(_ payload: ArraySlice<UInt8>, isRemoval: Bool) throws(Refusal) {
@@ -157,6 +177,13 @@ extension FakeKernel {
 
 /// Dumps.
 extension FakeKernel {
+    /// One link by its name.
+    func readLink(_ payload: ArraySlice<UInt8>) throws(Refusal) -> [NetlinkMessage] {
+        let name = try attributes(payload.dropFirst(16))[IFLA_IFNAME].map(text)
+        guard let position = links.firstIndex(where: { $0.name == name }) else { throw Refusal(ENODEV) }
+        return [dumpLinks()[position]]
+    }
+
     func dumpLinks() -> [NetlinkMessage] {
         links.map { link in
             var header: [UInt8] = [0, 0, 0, 0]

@@ -43,8 +43,9 @@ extension FakeKernel {
         // A link that is down only remembers the port; switching it on binds it.
         let isUp = links.first { $0.name == device.name }?.isUp ?? false
         if device.listenPort != oldPort, isUp, takenPorts.contains(device.listenPort) { throw Refusal(EADDRINUSE) }
+        // A refusal undoes nothing of what came before it.
+        defer { devices[device.name] = device }
         for peer in peers { try apply(peer, to: &device) }
-        devices[device.name] = device
     }
 
     private func read(
@@ -74,7 +75,6 @@ extension FakeKernel {
     }
 
     private func apply(_ change: DecodedPeer, to device: inout DeviceSnapshot) throws(Refusal) {
-        if change.hasAllowedIPFlags, !traits.removesAllowedIPs { throw Refusal(EINVAL, "unknown attribute") }
         var found = device.peers.firstIndex { $0.publicKey == change.key }
         if change.flags & WGPEER_F_REMOVE_ME.rawValue != 0 {
             if let found { device.peers.remove(at: found) }
@@ -93,6 +93,8 @@ extension FakeKernel {
         if let seconds = change.keepalive { device.peers[position].persistentKeepaliveSeconds = seconds }
         if change.flags & WGPEER_F_REPLACE_ALLOWEDIPS.rawValue != 0 { device.peers[position].allowedIPs = [] }
         for (prefix, isRemoval) in change.allowedIPs {
+            // Looked at only now: what came before it in the message has been done.
+            if isRemoval, !traits.removesAllowedIPs { throw Refusal(EINVAL, "unknown attribute") }
             if isRemoval {
                 device.peers[position].allowedIPs.removeAll { $0 == prefix }
                 continue
@@ -171,7 +173,6 @@ private struct DecodedPeer {
     var endpoint: Endpoint?
     var keepalive: UInt16?
     var allowedIPs: [(prefix: IPPrefix, isRemoval: Bool)] = []
-    var hasAllowedIPFlags = false
 
     init(_ attributes: ArraySlice<UInt8>) throws(DecodeError) {
         var key: PublicKey?
@@ -208,9 +209,7 @@ private struct DecodedPeer {
             switch attribute.type {
             case Int(WGALLOWEDIP_A_IPADDR.rawValue): address = IPAddress(bytes: attribute.payload)
             case Int(WGALLOWEDIP_A_CIDR_MASK.rawValue): length = try attribute.integer("WGALLOWEDIP_A_CIDR_MASK")
-            case Int(CNETLINK_WGALLOWEDIP_A_FLAGS):
-                itemFlags = try attribute.integer("WGALLOWEDIP_A_FLAGS")
-                hasAllowedIPFlags = true
+            case Int(CNETLINK_WGALLOWEDIP_A_FLAGS): itemFlags = try attribute.integer("WGALLOWEDIP_A_FLAGS")
             default: break
             }
         }

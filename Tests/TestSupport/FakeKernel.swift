@@ -79,7 +79,7 @@ public actor FakeKernel: NetlinkTransport {
         case .netfilter(let type): return try dumpNftables(UInt32(type & 0xff))
         case .routing(let type):
             switch Int(type) {
-            case RTM_GETLINK: return dumpLinks()
+            case RTM_GETLINK: return request.flags.contains(.dump) ? dumpLinks() : try readLink(payload)
             case RTM_GETADDR: return dumpAddresses()
             case RTM_GETROUTE: return try dumpRoutes(payload)
             case RTM_GETRULE: return dumpRules(payload)

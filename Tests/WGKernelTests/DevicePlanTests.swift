@@ -129,6 +129,26 @@ struct DevicePlanTests {
         #expect(plan(current: current, desired: desired, endpointLedger: [key: decided]).isEmpty)
     }
 
+    @Test func `a hint is given where nothing is known, and never in place of what the kernel has`() throws {
+        let key = try RandomStates.key(1)
+        let hint = try #require(Endpoint("203.0.113.7:51820"))
+        let roamed = try #require(Endpoint("198.51.100.9:4242"))
+        var desired = try configuration()
+        desired.peers[key] = PeerConfiguration(publicKey: key, endpointHint: hint)
+        func operations(_ peers: [PeerSnapshot]) -> [String] {
+            var current = desired.snapshot
+            current.peers = peers
+            return plan(current: current, desired: desired, endpointLedger: [:]).map(\.description)
+        }
+        let given = ["peer \(key) endpoint 203.0.113.7:51820"]
+        #expect(operations([]) == given)
+        #expect(operations([PeerSnapshot(publicKey: key)]) == given)
+        #expect(operations([PeerSnapshot(publicKey: key, endpoint: hint)]).isEmpty)
+        #expect(operations([PeerSnapshot(publicKey: key, endpoint: roamed)]).isEmpty)
+        desired.peers[key]?.endpoint = Endpoint("192.0.2.1:1")
+        #expect(operations([]) == ["peer \(key) endpoint 192.0.2.1:1"])
+    }
+
     @Test func `a peer that the kernel lost gets its endpoint again, whatever the ledger says`() throws {
         let key = try RandomStates.key(1)
         let endpoint = try #require(Endpoint("203.0.113.7:51820"))

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CNetlinkRawICMP.h"
 #include "CNetlinkRawUDP.h"
 
 /* Each allowed IP may carry flags since kernel 6.16; Debian 12's header is older. An older kernel rejects them. */
@@ -52,8 +53,9 @@ ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count);
 ptrdiff_t CNetlink_receive(CNetlink_Socket *socket, void *buffer, size_t count);
 
 /* A non-blocking descriptor that receives the events of the multicast groups (RTNLGRP_* or NFNLGRP_*), or a negative
- * errno. namespacePath as for CNetlink_open. */
-int CNetlink_openMonitor(int bus, const char *namespacePath, const uint32_t *groups, size_t count);
+ * errno. namespacePath as for CNetlink_open. receiveBufferBytes: as SO_RCVBUF takes it; 0: the system's default. */
+int CNetlink_openMonitor(int bus, const char *namespacePath, const uint32_t *groups, size_t count,
+                         int receiveBufferBytes);
 /* As CNetlink_receive; -EAGAIN: nothing is queued, -ENOBUFS: events were lost. */
 ptrdiff_t CNetlink_receiveEvent(int fileDescriptor, void *buffer, size_t count);
 void CNetlink_closeMonitor(int fileDescriptor);
@@ -69,6 +71,10 @@ int CNetlink_resolveFamily(const char *name);
 
 /* Number of a family's multicast group, resolved by libnl-genl-3, or a negative errno. */
 int CNetlink_resolveGroup(const char *family, const char *group);
+
+/* Whether the kernel takes its clock for synchronised (adjtimex(2)): 1 or 0, or a negative errno. Here because Glibc's
+ * Swift module leaves sys/timex.h out. */
+int CNetlink_isClockSynchronised(void);
 
 /* The text of an errno. A shim because strerror is not thread-safe and Swift cannot see strerrordesc_np (_GNU_SOURCE);
  * NULL for a number that is none. */

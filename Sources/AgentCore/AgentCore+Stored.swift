@@ -1,0 +1,33 @@
+public import MeshModel
+
+/// The map of last time, read from disk: what an agent goes by while no server says anything.
+public struct StoredNetworkMap: Hashable, Sendable {
+    public var map: NetworkMap
+    /// Seconds since 1970 when it came from the control plane.
+    public var receivedSeconds: Int64
+
+    public init(map: NetworkMap, receivedSeconds: Int64) {
+        self.map = map
+        self.receivedSeconds = receivedSeconds
+    }
+}
+
+extension AgentCore {
+    /// Takes the map of last time unless the control plane has spoken already.
+    mutating func adopt(_ stored: StoredNetworkMap, at now: ContinuousClock.Instant) -> [Effect] {
+        guard map == nil else { return [.ignored("a stored map, when a fresh one is in force")] }
+        let effects = adopt(stored.map, at: now)
+        mapStoredSeconds = stored.receivedSeconds
+        return effects
+    }
+
+    /// Remembers where each peer of the map was when the kernel last completed a handshake with it.
+    ///
+    /// An endpoint without a handshake proves nothing: it may be our own guess.
+    mutating func remember(_ observations: [PublicKey: PeerObservation]) {
+        for (peer, observation) in observations where observation.latestHandshakeSeconds > 0 {
+            guard let endpoint = observation.endpoint, sessions[peer] != nil else { continue }
+            lastEndpoints[peer] = endpoint
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Agent
+import AgentCore
+import Glibc
+import MeshModel
+import NetlinkWire
+import Routing
+import TestSupport
+import Testing
+
+/// What an agent does about a kernel that somebody else changes.
+@Suite struct RepairTests {
+    @Test func `repairs are told from changes, counted, kept in the history, and a fight is said`() async throws {
+        try await withTemporaryFolder { folder in
+            let kernel = FakeKernel()
+            let agent = try Agent(
+                configuration: Sample.configuration(stateDirectory: folder),
+                identity: Sample.own,
+                state: StateDirectory(path: folder),
+                isEnabled: true,
+                transport: kernel,
+                sysctls: FakeSysctls(),
+                logger: Sample.quietLogger,
+                random: SeededGenerator(seed: 1),
+                openSTUN: { (_, _, _) throws(STUNSocketError) in ClosedPort() }
+            )
+            let own = SelfConfiguration(address: try #require(IPPrefix("100.64.0.1/16")), fqdn: "a.mesh")
+            await agent.deliver(.networkMap(NetworkMap(serial: 7, own: own, peers: [])))
+            await agent.pass()
+            #expect(await agent.answer(.historyText).body.contains("network map 7\n  ip link add dev wgm0"))
+            #expect(await agent.answer(.planText).body == "the kernel holds what it should\n")
+
+            await kernel.removeLink("wgm0")
+            #expect(await agent.answer(.planText).body.contains("ip link add dev wgm0"))
+            await agent.pass()
+            #expect(await agent.answer(.historyText).body.contains("repair: "))
+            #expect(await agent.answer(.statusText).body.contains("Repairs: 1, last"))
+            for _ in 0..<RepairGuard.limit {
+                await kernel.removeRoutes { $0.routeProtocol == 77 }
+                await agent.pass()
+            }
+            let status = await agent.answer(.statusText)
+            #expect(status.body.contains("another program keeps undoing what the agent sets"))
+            #expect(status.status == .degraded)
+            #expect(await agent.answer(.historyJSON).body.contains("\"repair\": true"))
+        }
+    }
+}
+
+private struct ClosedPort: DatagramPort {
+    func send(_ datagram: Datagram) throws(STUNSocketError) {}
+    func close() {}
+}
