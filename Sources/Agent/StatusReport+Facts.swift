@@ -17,7 +17,7 @@ extension StatusReport {
             let path = peer.statusWord + (peer.lastError.map { ", \($0)" } ?? "")
             return ["peer", peer.publicKey.base64, peer.fqdn, path]
         }
-        lines += core.routes.compactMap { route in
+        lines += core.mapRoutes.compactMap { route in
             route.prefix.map { ["route", "\($0)", route.routingPeer.base64, "\(route.metric)", route.networkID] }
         }
         lines += core.firewallRules.map { rule in

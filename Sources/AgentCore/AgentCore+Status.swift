@@ -18,7 +18,7 @@ extension AgentCore {
             signalServer: signalServer,
             mapSerial: map?.serial,
             mapStoredSeconds: mapStoredSeconds,
-            routes: map?.routes ?? [],
+            mapRoutes: map?.routes ?? [],
             firewallRules: map?.firewallRules ?? [],
             peers: peers.map { status(of: $0, nowSeconds: nowSeconds) }.sorted {
                 ($0.allowedIPs.first.map { "\($0)" } ?? "", $0.publicKey)

@@ -25,7 +25,7 @@ public struct AgentStatus: Hashable, Sendable {
     /// When the map in force came, seconds since 1970, if it is the stored one of an earlier run; `nil`: it is fresh.
     public var mapStoredSeconds: Int64?
     /// Of the map in force, not all of them used.
-    public var routes: [NetworkRoute] = []
+    public var mapRoutes: [NetworkRoute] = []
     /// Of the map in force.
     public var firewallRules: [FirewallRule] = []
     /// Sorted by overlay address.
