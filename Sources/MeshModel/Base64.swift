@@ -51,34 +51,36 @@ public enum Base64 {
     /// As of a string.
     public static func decode(_ characters: [UInt8]) -> [UInt8]? {
         guard characters.count.isMultiple(of: 4) else { return nil }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(characters.count / 4 * 3)
-        for start in stride(from: 0, to: characters.count, by: 4) {
-            let isLast = start + 4 == characters.count
-            var pads = 0
-            if isLast && characters[start + 3] == padding { pads = characters[start + 2] == padding ? 2 : 1 }
-            var group: UInt32 = 0
-            for offset in 0..<(4 - pads) {
-                guard let value = value(of: characters[start + offset]) else { return nil }
-                group = group << 6 | value
+        var isValid = true
+        let values = values
+        let bytes = [UInt8](capacity: characters.count / 4 * 3) { bytes in
+            for start in stride(from: 0, to: characters.count, by: 4) {
+                let isLast = start + 4 == characters.count
+                var pads = 0
+                if isLast && characters[start + 3] == padding { pads = characters[start + 2] == padding ? 2 : 1 }
+                var group: UInt32 = 0
+                for offset in 0..<(4 - pads) {
+                    let value = values[Int(characters[start + offset])]
+                    if value == foreign { isValid = false }
+                    group = group << 6 | UInt32(value & 63)
+                }
+                group <<= UInt32(6 * pads)
+                if group & (1 << UInt32(8 * pads) - 1) != 0 { isValid = false }
+                for index in 0..<(3 - pads) { bytes.append(UInt8(truncatingIfNeeded: group >> UInt32(16 - 8 * index))) }
             }
-            group <<= UInt32(6 * pads)
-            guard group & (1 << UInt32(8 * pads) - 1) == 0 else { return nil }
-            for index in 0..<(3 - pads) { bytes.append(UInt8(truncatingIfNeeded: group >> UInt32(16 - 8 * index))) }
         }
-        return bytes
+        return isValid ? bytes : nil
     }
 
     private static let padding = UInt8(ascii: "=")
 
-    private static func value(of character: UInt8) -> UInt32? {
-        switch character {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character - UInt8(ascii: "A"))
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character - UInt8(ascii: "a")) + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character - UInt8(ascii: "0")) + 52
-        case UInt8(ascii: "+"): 62
-        case UInt8(ascii: "/"): 63
-        default: nil
-        }
-    }
+    /// By character.
+    private static let values: [UInt8] = {
+        var values = [UInt8](repeating: foreign, count: 256)
+        for value: UInt8 in 0..<64 { values[Int(characters(UInt64(value) << 42) >> 56)] = value }
+        return values
+    }()
+
+    /// The value of what is no character of base64.
+    private static let foreign: UInt8 = 0xff
 }

@@ -29,13 +29,15 @@ public func plan(
     if current.fwmark != desired.fwmark { operations.append(.setFwmark(desired.fwmark)) }
 
     // Each peer is visited once, and by key: of many thousands, finding them in memory is most of the work.
-    let order = desired.peers.indices.map { (key: desired.peers[$0].key, index: $0) }.sorted { $0.key < $1.key }
+    let keys = desired.peers.keys
+    let order = keys.indices.map { (key: keys[$0], index: $0) }.sorted { $0.key < $1.key }
     let held = HeldPeers(of: current, among: order.map(\.key))
     operations.reserveCapacity(operations.count + held.indices.count { $0 == nil })
-    var claims = AllowedIPClaims(limit: desired.peers.values.reduce(0) { $0 + $1.allowedIPs.count })
+    // Most peers have an address of each family; counting would visit all of them once more.
+    var claims = AllowedIPClaims(expectedCount: 2 * order.count)
     var pendingLosses: [(key: PublicKey, left: [IPPrefix], wanted: [IPPrefix])] = []
     for (place, (key, index)) in order.enumerated() {
-        let peer = desired.peers[index].value
+        let peer = desired.peers.values[index]
         let wanted = claims.claim(peer.allowedIPs)
         guard let present = held.indices[place].map({ current.peers[$0] }) else {
             operations.append(.setPeer(creation(of: peer, allowedIPs: wanted)))
@@ -81,7 +83,7 @@ private struct HeldPeers {
 
     init(of device: DeviceSnapshot, among keys: [PublicKey]) {
         indices = Array(repeating: nil, count: keys.count)
-        var places = PlaceTable<PublicKey>(limit: keys.count)
+        var places = PlaceTable<PublicKey>(expectedCount: keys.count)
         for key in keys { _ = places.insert(key) }
         for (index, peer) in device.peers.enumerated() {
             guard let place = places.place(of: peer.publicKey) else {
@@ -134,7 +136,7 @@ private func presharedKeyChange(
 private struct AllowedIPClaims {
     private var claimed: PlaceTable<IPPrefix>
 
-    init(limit: Int) { claimed = PlaceTable(limit: limit) }
+    init(expectedCount: Int) { claimed = PlaceTable(expectedCount: expectedCount) }
 
     /// - Returns: the networks that nobody claimed before, sorted.
     mutating func claim(_ prefixes: Set<IPPrefix>) -> [IPPrefix] {

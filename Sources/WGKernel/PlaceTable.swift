@@ -7,12 +7,10 @@ struct PlaceTable<Element: Hashable> {
     /// Place + 1; 0: free. A power of two of them, at least twice as many as elements; a taken slot sends on to the next.
     private var slots: [UInt32]
 
-    /// - Parameter limit: how many elements there may be; more end the process.
-    init(limit: Int) {
-        elements.reserveCapacity(limit)
-        var size = 8
-        while size < 2 * limit { size *= 2 }
-        slots = Array(repeating: 0, count: size)
+    /// - Parameter expectedCount: for so many the table does not grow.
+    init(expectedCount: Int) {
+        elements.reserveCapacity(expectedCount)
+        slots = Self.freeSlots(for: expectedCount)
     }
 
     /// - Returns: `nil`: it is not in the list.
@@ -25,7 +23,10 @@ struct PlaceTable<Element: Hashable> {
     ///
     /// - Returns: whether it was appended.
     mutating func insert(_ element: Element) -> Bool {
-        precondition(2 * elements.count < slots.count, "more than \(elements.count) elements")
+        if 2 * (elements.count + 1) > slots.count {
+            slots = Self.freeSlots(for: 2 * (elements.count + 1))
+            for (place, element) in elements.enumerated() { slots[slot(of: element)] = UInt32(place + 1) }
+        }
         let slot = slot(of: element)
         guard slots[slot] == 0 else { return false }
         elements.append(element)
@@ -39,5 +40,11 @@ struct PlaceTable<Element: Hashable> {
         var slot = element.hashValue & mask
         while slots[slot] != 0, elements[Int(slots[slot]) - 1] != element { slot = (slot + 1) & mask }
         return slot
+    }
+
+    private static func freeSlots(for count: Int) -> [UInt32] {
+        var size = 8
+        while size < 2 * count { size *= 2 }
+        return Array(repeating: 0, count: size)
     }
 }

@@ -33,7 +33,10 @@ package struct ConfigParser<Surroundings: ConfigSurroundings> {
     private let skipsQuickKeys: Bool
     private var section = Section.none
     private var change = DeviceChange()
-    private var peers: [PeerDraft] = []
+    /// The section that is being read, or was last; those before it are in `change`.
+    private var peer: PeerDraft?
+    /// About the first peer without a public key; told if nothing else is wrong.
+    private var missingKey: ConfigError?
 
     /// - Parameter skipsQuickKeys: whether keys that only wg-quick(8) knows, such as `Address`, are left out instead of
     ///   refused.
@@ -66,7 +69,8 @@ package struct ConfigParser<Surroundings: ConfigSurroundings> {
             section = .interface
         } else if equalsIgnoringCase(line.text, "[Peer]") {
             section = .peer
-            peers.append(PeerDraft(line: line))
+            endPeer()
+            peer = PeerDraft(line: line)
         } else {
             guard let (name, start) = line.keyAndValueStart else { throw line.unrecognized }
             let isKnown: Bool
@@ -99,31 +103,37 @@ package struct ConfigParser<Surroundings: ConfigSurroundings> {
     }
 
     private mutating func assignToPeer(_ value: [UInt8], _ name: String) throws(ValueError) -> Bool {
-        let last = peers.count - 1
+        guard var draft = peer.take() else { return false }
+        // An error ends the parser, and the draft with it.
         switch name {
-        case "publickey": peers[last].publicKey = try ConfigValue.publicKey(value)
-        case "presharedkey": peers[last].settings.presharedKey = try ConfigValue.presharedKey(value)
-        case "allowedips": try ConfigValue.allowedIPs(value, into: &peers[last].settings, &surroundings)
-        case "persistentkeepalive": peers[last].settings.persistentKeepaliveSeconds = try ConfigValue.keepalive(value)
+        case "publickey": draft.publicKey = try ConfigValue.publicKey(value)
+        case "presharedkey": draft.settings.presharedKey = try ConfigValue.presharedKey(value)
+        case "allowedips": try ConfigValue.allowedIPs(value, into: &draft.settings, &surroundings)
+        case "persistentkeepalive": draft.settings.persistentKeepaliveSeconds = try ConfigValue.keepalive(value)
         case "endpoint":
             let target = try ConfigValue.endpoint(value, &surroundings)
-            peers[last].settings.endpoint = target.endpoint
-            peers[last].settings.endpointScope = target.scope
+            draft.settings.endpoint = target.endpoint
+            draft.settings.endpointScope = target.scope
         default: return false
         }
+        peer = draft
         return true
     }
 
-    private func finish() throws(ConfigError) -> DeviceChange {
-        var change = change
-        for peer in peers {
-            guard let request = peer.request else {
-                let message = ByteText("A peer is missing a public key")
-                throw ConfigError(kind: .incomplete, message: message, line: peer.line, column: peer.column)
-            }
-            change.peers.append(request)
-        }
+    private mutating func finish() throws(ConfigError) -> DeviceChange {
+        endPeer()
+        if let missingKey { throw missingKey }
         return change
+    }
+
+    private mutating func endPeer() {
+        guard let draft = peer.take() else { return }
+        if let request = draft.request {
+            change.peers.append(request)
+        } else if missingKey == nil {
+            let message = ByteText("A peer is missing a public key")
+            missingKey = ConfigError(kind: .incomplete, message: message, line: draft.line, column: draft.column)
+        }
     }
 }
 
@@ -153,16 +163,17 @@ private struct PeerDraft {
 /// A line without white space and comment, which knows where its bytes were.
 private struct ConfigLine {
     let number: Int
-    private(set) var text: [UInt8] = []
+    let text: [UInt8]
     private let original: ArraySlice<UInt8>
 
     init(_ line: ArraySlice<UInt8>, number: Int) {
         self.number = number
         original = line
-        text.reserveCapacity(line.count)
-        for byte in line {
-            if byte == UInt8(ascii: "#") || byte == 0 { break }
-            if !isWhitespace(byte) { text.append(byte) }
+        text = Array(capacity: line.count) { text in
+            for byte in line {
+                if byte == UInt8(ascii: "#") || byte == 0 { break }
+                if !isWhitespace(byte) { text.append(byte) }
+            }
         }
     }
 

@@ -39,11 +39,13 @@ package struct DeviceChange: Hashable, Sendable {
     /// The change, without looking at the device.
     package var operations: [DeviceOperation] {
         var operations: [DeviceOperation] = []
+        operations.reserveCapacity(peers.count + 4)
         if let privateKey { operations.append(.setPrivateKey(privateKey)) }
         if let listenPort { operations.append(.setListenPort(listenPort)) }
         if let fwmark { operations.append(.setFwmark(fwmark)) }
         if replacesPeers { operations.append(.removeAllPeers) }
-        return operations + peers.map(\.operation)
+        for peer in peers { operations.append(peer.operation) }
+        return operations
     }
 
     /// Whether it names single allowed IPs to remove, which kernels before 6.16 cannot.

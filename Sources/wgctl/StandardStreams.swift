@@ -52,6 +52,11 @@ func readFile(_ path: String, limitBytes: Int = fileLimitBytes) throws(FileError
 /// - Parameter path: for the error.
 func readAll(from descriptor: Int32, path: String, limitBytes: Int) throws(FileError) -> [UInt8] {
     var bytes: [UInt8] = []
+    var information = stat()
+    // Room for all of it at once; what has no size, such as a pipe, makes room as it comes.
+    if fstat(descriptor, &information) == 0, (1...limitBytes).contains(Int(information.st_size)) {
+        bytes.reserveCapacity(Int(information.st_size))
+    }
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
     while bytes.count < limitBytes {
         let count = read(descriptor, &buffer, min(buffer.count, limitBytes - bytes.count))

@@ -26,22 +26,22 @@ import Testing
             let own = SelfConfiguration(address: try #require(IPPrefix("100.64.0.1/16")), fqdn: "a.mesh")
             await agent.deliver(.networkMap(NetworkMap(serial: 7, own: own, peers: [])))
             await agent.pass()
-            #expect(await agent.answer(.historyText).body.contains("network map 7\n  ip link add dev wgm0"))
-            #expect(await agent.answer(.planText).body == "the kernel holds what it should\n")
+            #expect(await agent.answer(.status(.historyText)).body.contains("network map 7\n  ip link add dev wgm0"))
+            #expect(await agent.answer(.status(.planText)).body == "the kernel holds what it should\n")
 
             await kernel.removeLink("wgm0")
-            #expect(await agent.answer(.planText).body.contains("ip link add dev wgm0"))
+            #expect(await agent.answer(.status(.planText)).body.contains("ip link add dev wgm0"))
             await agent.pass()
-            #expect(await agent.answer(.historyText).body.contains("repair: "))
-            #expect(await agent.answer(.statusText).body.contains("Repairs: 1, last"))
+            #expect(await agent.answer(.status(.historyText)).body.contains("repair: "))
+            #expect(await agent.answer(.status(.statusText)).body.contains("Repairs: 1, last"))
             for _ in 0..<RepairGuard.limit {
                 await kernel.removeRoutes { $0.routeProtocol == 77 }
                 await agent.pass()
             }
-            let status = await agent.answer(.statusText)
+            let status = await agent.answer(.status(.statusText))
             #expect(status.body.contains("another program keeps undoing what the agent sets"))
             #expect(status.status == .degraded)
-            #expect(await agent.answer(.historyJSON).body.contains("\"repair\": true"))
+            #expect(await agent.answer(.status(.historyJSON)).body.contains("\"repair\": true"))
         }
     }
 }

@@ -18,13 +18,20 @@ func swapElements(path: String) async throws {
         NftablesName(NftablesTableName(.inet, "bench"), "addresses"),
         key: NftablesKeyType(.ipv4Address)
     )
+    var changes: [NftablesChange] = [.flushSet(set.name)]
     var elements: [NftablesElement] = []
+    let pieceCount = 1000
     try await forEachLine(of: path) { line in
         guard let address = IPAddress(text: line) else {
             throw BenchError(reason: "not an address: \(String(decoding: line, as: UTF8.self))")
         }
+        if elements.isEmpty { elements.reserveCapacity(pieceCount) }
         elements.append(NftablesElement(address.bytes))
+        if elements.count < pieceCount { return }
+        changes.append(.addElements(set, elements))
+        elements = []
     }
+    changes.append(.addElements(set, elements))
     let network = HostNetwork(transport: try MainThreadNetlinkSocket(withNetfilter: true))
-    try await network.commit([.flushSet(set.name), .addElements(set, elements)])
+    try await network.commit(changes)
 }

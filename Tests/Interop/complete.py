@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""complete.py SHELL LINE: what an interactive SHELL (bash, zsh, fish) makes of LINE after one press of the tab key.
+"""complete.py SHELL LINE...: what an interactive SHELL (bash, zsh, fish) makes of each LINE after one press of the tab key.
 
 A real shell in a terminal of its own, with the completion file of this package and nothing of the user's. The line as it
 then stands is written by a key binding of the shell, so that prompts and redrawing do not matter.
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-shell, line = sys.argv[1:]
+shell, *lines = sys.argv[1:]
 folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "completions")
 work = tempfile.mkdtemp()
 ready, answer = os.path.join(work, "ready"), os.path.join(work, "answer")
@@ -27,7 +27,9 @@ bind -x '"\\C-g": show'
     ),
     "zsh": (
         ["zsh", "-f", "-i"],
-        f"""fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D; unsetopt beep list_beep
+        # Without the completions of a thousand other programs, which it would look through first.
+        f"""fpath=({folder} ${{(M)fpath:#*/Completion(/Base|)}}); autoload -Uz compinit; compinit -u -D
+unsetopt beep list_beep; _files() {{ compadd -f -- *(N) }}
 show() {{ printf '%s' "$BUFFER" >{answer}.part; mv {answer}.part {answer} }}
 zle -N show; bindkey '^G' show; bindkey '^I' complete-word
 """,
@@ -58,8 +60,11 @@ if child == 0:
     os.environ.update(TERM="xterm", PS1="> ", HOME=work, XDG_CONFIG_HOME=work, XDG_DATA_HOME=work)
     os.execvp(command[0], command)
 os.write(terminal, (setup + f"touch {ready}\n").encode())
-wait_for(ready, 60)
-os.write(terminal, line.encode() + b"\t\x07")
-wait_for(answer, 60)
-print(open(answer).read())
+wait_for(ready, 120)
+for line in lines:
+    os.write(terminal, line.encode() + b"\t\x07")
+    wait_for(answer, 60)
+    print(open(answer).read().rstrip("\n"), flush=True)
+    os.remove(answer)
+    os.write(terminal, b"\x15")  # kills the line
 os.kill(child, 9)

@@ -476,27 +476,21 @@ check 'watch gives the terminal back' grep -q $'\e\[?25h\e\[?1049l' "$work/out/w
 $theirs set twin-b peer "$(key mon)" allowed-ips 10.68.0.0/16
 export PATH="$work/bin:$PATH"
 whole=$(key mon)
+# What is typed, and what the tab key makes of it.
+typed=('wgctl setc' 'wgctl show ne' 'wgctl show near trans' 'wgctl set ne' 'wgctl set twin-b fw'
+    "wgctl set twin-b peer ${whole:0:6}" "wgctl set twin-b peer $whole allo" 'wgctl diff ne' 'wgctl monitor --int'
+    'wgctl down --interf')
+wanted=('wgctl setconf' 'wgctl show near' 'wgctl show near transfer' 'wgctl set near' 'wgctl set twin-b fwmark'
+    "wgctl set twin-b peer $whole" "wgctl set twin-b peer $whole allowed-ips" 'wgctl diff near'
+    'wgctl monitor --interval' 'wgctl down --interface')
 for shell in bash zsh fish; do
-    while IFS='|' read -r line wanted; do
-        got=$(Tests/Interop/complete.py "$shell" "$line" 2>&1) || true # its message is compared
+    # Its message, if it fails, is a line that is compared.
+    mapfile -t completed < <(Tests/Interop/complete.py "$shell" "${typed[@]}" 2>&1)
+    for index in "${!typed[@]}"; do
         # fish sets no space after what ends in =.
-        check_equal "$shell completes '$line'" "${got% }" "$wanted"
-    done <<EOF
-wgctl setc|wgctl setconf
-wgctl mon|wgctl monitor
-wgctl show twin|wgctl show twin-b
-wgctl show near trans|wgctl show near transfer
-wgctl showconf twin|wgctl showconf twin-b
-wgctl set twin|wgctl set twin-b
-wgctl set twin-b fw|wgctl set twin-b fwmark
-wgctl set twin-b peer ${whole:0:6}|wgctl set twin-b peer $whole
-wgctl set twin-b peer $whole allo|wgctl set twin-b peer $whole allowed-ips
-wgctl syncconf twin|wgctl syncconf twin-b
-wgctl diff twin|wgctl diff twin-b
-wgctl monitor --int|wgctl monitor --interval
-wgctl show near --wat|wgctl show near --watch
-wgctl down --interf|wgctl down --interface
-EOF
+        got=${completed[index]:-}
+        check_equal "$shell completes '${typed[index]}'" "${got% }" "${wanted[index]}"
+    done
 done
 
 finish

@@ -52,7 +52,7 @@ struct WGCtlKernelTests {
 
         let noAgent = ["--socket", "/run/no-agent.sock"]
         let done = try namespace.run(program, "down", noAgent[0], noAgent[1])
-        #expect(done == "removed the link wgm0 and its routes; no agent runs\n")
+        #expect(done == "removed the link wgm0 and all else that is ours; no agent runs\n")
         #expect(try namespace.run("ip", "-o", "link") == links)
         #expect(try namespace.run("ip", "route", "show", "table", "all") == routes)
         let again = try namespace.run(program, "down", noAgent[0], noAgent[1])
