@@ -1,6 +1,6 @@
 import MeshModel
 
-/// What the command line does to a mesh: setup keys, peers, groups and routes.
+/// What the command line does to a mesh: setup keys, peers, groups, routes and networks.
 ///
 /// It works on the database itself, beside a running server or without one. SQLite orders the transactions of both; the
 /// server notices each commit within a quarter of a second (`MapPublisher.watchOtherProcesses`). So there is one way in

@@ -77,6 +77,27 @@ package func routeDestination(domains texts: [String]) throws(RouteTextError) ->
     return .domains(domains)
 }
 
+/// A host, a subnet or a domain, as `10.1.0.5/32`, `10.1.0.0/16`, `db.example.org` or `*.example.org`.
+///
+/// - Throws: see `routeDestination`; for 0.0.0.0/0 and ::/0, too.
+package func resourceAddress(_ text: String) throws(RouteTextError) -> String {
+    let host = IPAddress(text).map { IPPrefix(host: $0).description }
+    let destination =
+        if let prefix = host ?? (text.contains("/") ? text : nil) {
+            try routeDestination(prefix: prefix)
+        } else {
+            try routeDestination(domains: [text])
+        }
+    switch destination {
+    case .prefix(let prefix):
+        guard prefix.length > 0 else {
+            throw RouteTextError(description: "\(prefix) is no resource; make a route for an exit node")
+        }
+        return prefix.description
+    case .domains(let domains): return domains.joined()
+    }
+}
+
 /// - Throws: for an empty or overlong name, or one with control characters, which would reach terminals.
 package func displayName(_ text: String, of what: String, maximum: Int) throws(RouteTextError) -> String {
     let isClean = !text.unicodeScalars.contains { $0.properties.generalCategory == .control }

@@ -26,6 +26,14 @@ package func affectedPeers(from old: Directory, to new: Directory) -> Set<PeerID
             visiblyChanged
         )
     )
+    affected.formUnion(
+        peersOfChangedResources(
+            ResourceDistribution(old, policies: oldPolicies).resources,
+            ResourceDistribution(new, policies: newPolicies).resources,
+            visiblyChanged
+        )
+    )
+    affected.formUnion(peersOfChangedNames(old, new))
     return affected.intersection(everybody)
 }
 
@@ -47,6 +55,7 @@ private struct PeerAspect: Equatable {
     let labels: [String]
     let agentVersion: String
     let sshPublicKey: String
+    let isLoginExpired: Bool
 
     init(_ peer: Peer) {
         publicKey = peer.publicKey
@@ -56,6 +65,7 @@ private struct PeerAspect: Equatable {
         labels = [peer.label] + peer.extraLabels
         agentVersion = peer.meta.agentVersion
         sshPublicKey = peer.sshPublicKey
+        isLoginExpired = peer.isLoginExpired
     }
 }
 
@@ -113,4 +123,32 @@ private func peersOfChangedRoutes(
         if !routers.isDisjoint(with: visiblyChanged) { affected.formUnion(clients) }
     }
     return affected
+}
+
+/// Routing peers and clients of resources that came, went or changed, and of those of which either end changed.
+private func peersOfChangedResources(
+    _ old: [ResourceID: ResourceDistribution.ResolvedResource],
+    _ new: [ResourceID: ResourceDistribution.ResolvedResource],
+    _ visiblyChanged: Set<PeerID>
+) -> Set<PeerID> {
+    var affected: Set<PeerID> = []
+    for id in Set(old.keys).union(new.keys) {
+        let forms = [old[id], new[id]].compactMap { $0 }
+        let routers = forms.reduce(into: Set<PeerID>()) { $0.formUnion($1.routers.keys) }
+        let clients = forms.reduce(into: Set<PeerID>()) { $0.formUnion($1.clients) }
+        if old[id] != new[id] { affected.formUnion(routers.union(clients)) }
+        if !routers.isDisjoint(with: visiblyChanged) { affected.formUnion(clients) }
+        if !clients.isDisjoint(with: visiblyChanged) { affected.formUnion(routers) }
+    }
+    return affected
+}
+
+/// Peers that get other zones or resolvers.
+private func peersOfChangedNames(_ old: Directory, _ new: Directory) -> Set<PeerID> {
+    guard old.dns != new.dns || old.groups != new.groups else { return [] }
+    let changed = new.peers.filter { id, peer in
+        guard let before = old.peers[id] else { return false }  // a new peer is affected in any case
+        return old.names(for: id, before) != new.names(for: id, peer)
+    }
+    return Set(changed.keys)
 }

@@ -14,6 +14,8 @@ package struct Directory: Hashable, Sendable {
     package var groups: [GroupID: Group]
     package var policies: [PolicyID: Policy]
     package var routes: [RouteID: Route]
+    package var networks: [NetworkID: Network]
+    package var dns: DNSSettings
 
     package init(
         serial: UInt64,
@@ -23,7 +25,9 @@ package struct Directory: Hashable, Sendable {
         peers: [PeerID: Peer] = [:],
         groups: [GroupID: Group] = [:],
         policies: [PolicyID: Policy] = [:],
-        routes: [RouteID: Route] = [:]
+        routes: [RouteID: Route] = [:],
+        networks: [NetworkID: Network] = [:],
+        dns: DNSSettings = DNSSettings()
     ) {
         self.serial = serial
         self.network = network
@@ -33,6 +37,8 @@ package struct Directory: Hashable, Sendable {
         self.groups = groups
         self.policies = policies
         self.routes = routes
+        self.networks = networks
+        self.dns = dns
     }
 }
 
@@ -103,6 +109,8 @@ package struct Peer: Hashable, Sendable {
     package var isSSHEnabled: Bool
     /// `false`: waiting for approval. It sees nobody and nobody sees it.
     package var isValidated: Bool
+    /// Its user must log in again. Others know of it, with rules and a name, but are not to connect with it.
+    package var isLoginExpired: Bool
 
     package init(
         publicKey: PublicKey,
@@ -113,7 +121,8 @@ package struct Peer: Hashable, Sendable {
         meta: PeerMeta,
         sshPublicKey: String = "",
         isSSHEnabled: Bool = false,
-        isValidated: Bool = true
+        isValidated: Bool = true,
+        isLoginExpired: Bool = false
     ) {
         self.publicKey = publicKey
         self.address = address
@@ -124,21 +133,24 @@ package struct Peer: Hashable, Sendable {
         self.sshPublicKey = sshPublicKey
         self.isSSHEnabled = isSSHEnabled
         self.isValidated = isValidated
+        self.isLoginExpired = isLoginExpired
     }
 
     /// Whether it uses overlay IPv6: it has an address and its agent takes it.
     package var usesIPv6: Bool { addressV6 != nil && meta.supportsIPv6 }
 }
 
-/// A named set of peers.
+/// A named set of peers, and of resources that policies lead to by it.
 package struct Group: Hashable, Sendable {
     /// The one group that holds every peer.
     package var isAll: Bool
     package var members: Set<PeerID>
+    package var resources: Set<ResourceID>
 
-    package init(isAll: Bool = false, members: Set<PeerID>) {
+    package init(isAll: Bool = false, members: Set<PeerID>, resources: Set<ResourceID> = []) {
         self.isAll = isAll
         self.members = members
+        self.resources = resources
     }
 }
 
@@ -196,4 +208,6 @@ package struct PolicyRule: Hashable, Sendable {
 package enum PeerSelection: Hashable, Sendable {
     case peer(PeerID)
     case groups(Set<GroupID>)
+    /// As a destination only.
+    case resource(ResourceID)
 }

@@ -14,12 +14,14 @@ package struct NetworkMapCompiler: Sendable {
     private let directory: Directory
     private let resolution: PolicyResolution
     private let distribution: RouteDistribution
+    private let resources: ResourceDistribution
     private let forwarderPort: UInt16
 
     package init(_ directory: Directory) {
         self.directory = directory
         resolution = PolicyResolution(directory)
         distribution = RouteDistribution(directory, policies: resolution)
+        resources = ResourceDistribution(directory, policies: resolution)
         forwarderPort = directory.forwarderPort
     }
 
@@ -32,21 +34,20 @@ package struct NetworkMapCompiler: Sendable {
             return NetworkMap(serial: directory.serial, own: own, peers: [], dns: noNames)
         }
         let access = access(of: id, target)
-        let visible = access.peers.sorted()
-        let peers = visible.compactMap { directory.peers[$0] }
-        let named = access.peers.union(distribution.advertisers(to: id)).subtracting([id]).sorted()
+        let expired = access.peers.filter { directory.peers[$0]?.isLoginExpired == true }
+        let connected = access.peers.subtracting(expired).sorted()
+        // Who is there for the sake of a resource alone has no name and opens no other route.
+        let peers = access.peers.union(resources.peers(of: id)).sorted().compactMap { directory.peers[$0] }
         return NetworkMap(
             serial: directory.serial,
             own: own,
-            peers: peers.map { directory.remotePeer($0, seenBy: target) },
-            routes: routes(to: id, target, from: visible),
+            peers: peers.filter { !$0.isLoginExpired }.map { directory.remotePeer($0, seenBy: target) },
+            offlinePeers: expired.sorted().compactMap { directory.peers[$0] }
+                .map { directory.remotePeer($0, seenBy: target) },
+            routes: routes(to: id, target, from: connected),
             firewallRules: access.rules,
             routeFirewallRules: routeRules(of: id, target),
-            dns: DNSConfiguration(
-                isEnabled: true,
-                zones: [directory.peerZone(of: [target] + named.compactMap { directory.peers[$0] }, seenBy: target)],
-                forwarderPort: forwarderPort
-            )
+            dns: names(for: id, target, visible: access.peers)
         )
     }
 
@@ -78,16 +79,30 @@ package struct NetworkMapCompiler: Sendable {
         return (peers, rules)
     }
 
-    private func routes(to id: PeerID, _ target: Peer, from visible: [PeerID]) -> [NetworkRoute] {
-        distribution.offers(to: id, from: visible).flatMap { router, offer in
-            directory.peers[router].map { offer.networkRoutes(by: $0, for: target) } ?? []
-        }
+    private func names(for id: PeerID, _ target: Peer, visible: Set<PeerID>) -> DNSConfiguration {
+        let names = directory.names(for: id, target)
+        guard names.isManaged else { return DNSConfiguration(isEnabled: false, forwarderPort: forwarderPort) }
+        let others = visible.union(distribution.advertisers(to: id)).subtracting([id]).sorted()
+        let peers = [target] + others.compactMap { directory.peers[$0] }
+        return DNSConfiguration(
+            isEnabled: true,
+            zones: [directory.peerZone(of: peers, seenBy: target)] + names.zones,
+            nameServerGroups: names.nameServerGroups,
+            forwarderPort: forwarderPort
+        )
+    }
+
+    private func routes(to id: PeerID, _ target: Peer, from connected: [PeerID]) -> [NetworkRoute] {
+        (resources.offers(to: id) + distribution.offers(to: id, from: connected))
+            .flatMap { $0.networkRoutes(directory, for: target) }
     }
 
     private func routeRules(of id: PeerID, _ target: Peer) -> [RouteFirewallRule] {
         var seen: Set<RouteFirewallRule> = []
-        return distribution.offers(of: id).flatMap { $0.firewallRules(for: id, target, directory) }
-            .filter { seen.insert($0).inserted }
+        let rules =
+            resources.served(by: id).flatMap { $0.firewallRules(for: id, target, directory) }
+            + distribution.carried(by: id).flatMap { $0.firewallRules(for: id, target, directory) }
+        return rules.filter { seen.insert($0).inserted }
     }
 }
 

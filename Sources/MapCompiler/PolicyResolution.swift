@@ -47,6 +47,7 @@ extension Directory {
         let candidates: Set<PeerID>
         switch selection {
         case .peer(let id): candidates = [id]
+        case .resource: candidates = []
         case .groups(let ids):
             let listed = ids.compactMap { groups[$0] }
             let all = listed.filter(\.isAll)

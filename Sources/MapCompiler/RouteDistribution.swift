@@ -21,13 +21,6 @@ struct RouteDistribution: Hashable, Sendable {
         let sources: [PeerID]
     }
 
-    /// One route as one routing peer carries it.
-    struct Offer: Sendable {
-        /// Travels to the agents: the route's identifier, with that of the routing peer where a group carries it.
-        let id: String
-        let resolved: ResolvedRoute
-    }
-
     /// Routes that back each other up share it.
     struct HighAvailabilityID: Hashable {
         let networkID: String
@@ -36,12 +29,12 @@ struct RouteDistribution: Hashable, Sendable {
 
     let routes: [RouteID: ResolvedRoute]
     /// In the order of the routes' identifiers.
-    private let offersByRouter: [PeerID: [RouteID]]
+    private let routesByRouter: [PeerID: [RouteID]]
 
     init(_ directory: Directory, policies: PolicyResolution) {
         var members = MembersOfGroups(directory)
         var routes: [RouteID: ResolvedRoute] = [:]
-        var offers: [PeerID: [RouteID]] = [:]
+        var byRouter: [PeerID: [RouteID]] = [:]
         for (id, route) in directory.routes.sorted(by: { $0.key < $1.key }) {
             let clients = members.union(of: route.distributionGroups)
             let resolved = ResolvedRoute(
@@ -52,35 +45,29 @@ struct RouteDistribution: Hashable, Sendable {
                 accessRules: accessRules(of: route, for: clients, directory, policies)
             )
             routes[id] = resolved
-            for router in resolved.routers { offers[router, default: []].append(id) }
+            for router in resolved.routers { byRouter[router, default: []].append(id) }
         }
         self.routes = routes
-        offersByRouter = offers
+        routesByRouter = byRouter
     }
 
     /// What the peer carries, switched-off routes included, in the order of their identifiers.
-    func offers(of router: PeerID) -> [Offer] {
-        (offersByRouter[router] ?? []).compactMap { id in
-            guard let resolved = routes[id] else { return nil }
-            switch resolved.route.routers {
-            case .peer: return Offer(id: id.rawValue, resolved: resolved)
-            case .groups: return Offer(id: "\(id):\(router)", resolved: resolved)
-            }
-        }
+    func carried(by router: PeerID) -> [ResolvedRoute] {
+        (routesByRouter[router] ?? []).compactMap { routes[$0] }
     }
 
     /// What the peer gets: all that it carries, and of `remotes` what is distributed to it, save other ways to
     /// destinations that it carries itself.
-    func offers(to peer: PeerID, from remotes: [PeerID]) -> [(router: PeerID, offer: Offer)] {
-        let own = offers(of: peer)
-        let carried = Set(own.map(\.resolved.route.highAvailabilityID))
-        var result = own.filter(\.resolved.route.isEnabled).map { (router: peer, offer: $0) }
+    func offers(to peer: PeerID, from remotes: [PeerID]) -> [RouteOffer] {
+        let own = carried(by: peer)
+        let destinations = Set(own.map(\.route.highAvailabilityID))
+        var result = own.filter(\.route.isEnabled).map { $0.offer(by: peer) }
         for remote in remotes {
-            for offer in offers(of: remote)
-            where offer.resolved.route.isEnabled && offer.resolved.clients.contains(peer)
-                && !carried.contains(offer.resolved.route.highAvailabilityID)
+            for resolved in carried(by: remote)
+            where resolved.route.isEnabled && resolved.clients.contains(peer)
+                && !destinations.contains(resolved.route.highAvailabilityID)
             {
-                result.append((router: remote, offer: offer))
+                result.append(resolved.offer(by: remote))
             }
         }
         return result
@@ -90,6 +77,40 @@ struct RouteDistribution: Hashable, Sendable {
     func advertisers(to peer: PeerID) -> Set<PeerID> {
         routes.values.filter { $0.route.isEnabled && $0.clients.contains(peer) }
             .reduce(into: []) { $0.formUnion($1.routers) }
+    }
+}
+
+extension RouteDistribution.ResolvedRoute {
+    func offer(by router: PeerID) -> RouteOffer {
+        RouteOffer(
+            id: offerID(by: router),
+            router: router,
+            networkID: route.networkID,
+            destination: route.destination,
+            metric: route.metric,
+            masquerade: route.masquerade,
+            keepRoute: route.keepRoute,
+            skipAutoApply: route.skipAutoApply
+        )
+    }
+
+    /// Who may use the route, as its routing peer is told.
+    func firewallRules(for routerID: PeerID, _ router: Peer, _ directory: Directory) -> [RouteFirewallRule] {
+        guard route.isEnabled else { return [] }
+        let guarded = GuardedRoute(id: offerID(by: routerID), destination: route.destination)
+        guard !route.accessGroups.isEmpty else { return guarded.openToAll(for: router) }
+        return accessRules.flatMap { access in
+            let sources = access.sources.filter { $0 != routerID }.compactMap { directory.peers[$0] }
+            return guarded.rules(of: access.rule, from: sources, for: router)
+        }
+    }
+
+    /// The route's identifier, with that of the routing peer where a group carries it.
+    private func offerID(by router: PeerID) -> String {
+        switch route.routers {
+        case .peer: id.rawValue
+        case .groups: "\(id):\(router)"
+        }
     }
 }
 

@@ -15,7 +15,7 @@ struct WGMeshServer: AsyncParsableCommand {
             --data-dir and the options of serve can be given in the environment as well: --tls-cert is WGMESH_SERVER_TLS_CERT.
             """,
         version: "wgmesh-server \(version)",
-        subcommands: [Serve.self, SetupKey.self, Peer.self, Group.self, Route.self]
+        subcommands: [Serve.self, SetupKey.self, Peer.self, Group.self, Route.self, Network.self]
     )
 
     private static let version = "0.1.0"

@@ -159,6 +159,9 @@ struct ServerProcessTests {
         ["route", "update", "n"], ["route", "update", "n", "--metric", "10000"],
         ["route", "update", "n", "--prefix", "10.1.0.0/16", "--domain", "a.example"],
         ["route", "update", "n", "--masquerade", "maybe"],
+        ["network", "add-resource", "n", "--name", "r", "--address", "0.0.0.0/0", "--group", "All"],
+        ["network", "add-resource", "n", "--name", "r", "--address", "10.1.0.0/16"],
+        ["network", "add-router", "n"], ["network", "add-router", "n", "--peer", "a", "--peer-group", "g"],
     ])
     func `wrong usage ends with 2`(arguments: [String]) async throws {
         try await withTemporaryFolder { folder in
@@ -184,6 +187,7 @@ struct ServerProcessTests {
                 for command in [
                     ["peer", "list"], ["peer", "delete", "a"], ["setup-key", "list"], ["setup-key", "revoke", "a"],
                     ["group", "list"], ["group", "create", "g"], ["route", "list"], ["route", "delete", "n"],
+                    ["network", "list"], ["network", "create", "n"],
                 ] {
                     let result = try await ServerProcess.run(command + ["--data-dir", path])
                     #expect(result.status == ExitStatus.failure.rawValue)
@@ -199,7 +203,7 @@ struct ServerProcessTests {
             _ = try await ServerProcess.run(["setup-key", "create", "--data-dir", folder])
             for command in [
                 ["peer", "delete"], ["setup-key", "revoke"], ["group", "delete"], ["route", "delete"],
-                ["route", "update", "--metric", "5"],
+                ["route", "update", "--metric", "5"], ["network", "delete"],
             ] {
                 let result = try await ServerProcess.run(command + ["nobody", "--data-dir", folder])
                 #expect(result.status == ExitStatus.failure.rawValue)

@@ -85,7 +85,7 @@ extension Directory {
         let group = groups.keys.sorted().randomElement(using: &generator) ?? .named("All")
         let policy = policies.keys.sorted().randomElement(using: &generator)
         let route = routes.keys.sorted().randomElement(using: &generator)
-        switch Int.random(in: 0..<14, using: &generator) {
+        switch Int.random(in: 0..<20, using: &generator) {
         case 0:
             peers[peer] = nil
             for id in groups.keys { groups[id]?.members.remove(peer) }
@@ -103,6 +103,12 @@ extension Directory {
         case 9: if let route { routes[route]?.isEnabled.toggle() }
         case 10: if let route { routes[route] = nil }
         case 11: routes["new"] = .random(peers: 8, using: &generator)
+        case 13: networks = [:]
+        case 18: peers[peer]?.isLoginExpired.toggle()
+        case 17: dns = .random(using: &generator)
+        case 14: networks["new"] = .random(peers: 8, using: &generator)
+        case 15: groups[group]?.resources.formSymmetricDifference(["10.7.0.0/16"])
+        case 16: for id in networks.keys { networks[id]?.routers = [] }
         case 12: if let route { routes[route]?.distributionGroups.formSymmetricDifference([group]) }
         default: peers[peer]?.address = IPAddress(bytes: [100, 64, 9, 9])!
         }

@@ -56,7 +56,8 @@ struct GoldenAccount {
         for group in account.groups {
             directory.groups[GroupID(rawValue: group.id)] = Group(
                 isAll: group.name == "All",
-                members: Set((group.peers ?? []).map { PeerID(rawValue: $0.id) })
+                members: Set((group.peers ?? []).map { PeerID(rawValue: $0.id) }),
+                resources: Set((group.resources ?? []).map { ResourceID(rawValue: $0.id) })
             )
         }
         for policy in account.policies {
@@ -68,6 +69,10 @@ struct GoldenAccount {
         for route in account.routes {
             directory.routes[RouteID(rawValue: route.id)] = try route.converted()
         }
+        for network in account.networks {
+            directory.networks[NetworkID(rawValue: network.id)] = try network.converted()
+        }
+        directory.dns = try account.dns.converted()
         return directory
     }
 
@@ -84,7 +89,8 @@ struct GoldenAccount {
             extraLabels: registered.dns_labels ?? [],
             meta: try PeerMeta(wire: registered.meta.message),
             sshPublicKey: registered.ssh_pub_key,
-            isSSHEnabled: peer.ssh_enabled
+            isSSHEnabled: peer.ssh_enabled,
+            isLoginExpired: peer.login_expired
         )
     }
 }
@@ -121,181 +127,4 @@ extension Array where Element: Message {
         let keyed = try map { (key: try $0.serializedBytes() as [UInt8], element: $0) }
         self = keyed.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.element)
     }
-}
-
-// MARK: - The files, as far as they are read
-
-private struct StoreFile: Decodable {
-    struct Account: Decodable {
-        let network_serial: UInt64
-    }
-    let accounts: [Account]
-}
-
-private struct AccountFile: Decodable {
-    struct Account: Decodable {
-        let settings: Settings
-    }
-    struct Settings: Decodable {
-        let dns_domain: String
-        let network_range: String
-        let network_range_v6: String
-        let lazy_connection_enabled: Bool
-        let routing_peer_dns_resolution_enabled: Bool
-    }
-    struct Peer: Decodable {
-        let id: String
-        let ip: String
-        let ipv6: String?
-        let dns_label: String
-        let ssh_enabled: Bool
-    }
-    struct Named: Decodable {
-        let id: String
-    }
-    struct Group: Decodable {
-        let id: String
-        let name: String
-        let peers: [Named]?
-    }
-    struct Policy: Decodable {
-        let id: String
-        let enabled: Bool
-        let rules: [Rule]
-    }
-    struct Range: Decodable {
-        let start: UInt16
-        let end: UInt16
-    }
-    struct Resource: Decodable {
-        let id: String
-        let type: String
-    }
-    struct Rule: Decodable {
-        let id: String
-        let enabled: Bool
-        let action: String
-        let bidirectional: Bool
-        let `protocol`: String
-        let ports: [String]?
-        let port_ranges: [Range]?
-        let sources: [Named]?
-        let destinations: [Named]?
-        let sourceResource: Resource?
-        let destinationResource: Resource?
-
-        func converted() throws -> PolicyRule {
-            let transports: [String: FirewallRule.Transport] = ["all": .all, "tcp": .tcp, "udp": .udp, "icmp": .icmp]
-            guard let transport = transports[`protocol`] else { throw GoldenError("protocol \(`protocol`)") }
-            return PolicyRule(
-                id: id,
-                isEnabled: enabled,
-                sources: try selection(sources, sourceResource),
-                destinations: try selection(destinations, destinationResource),
-                isBidirectional: bidirectional,
-                action: action == "drop" ? .drop : .accept,
-                transport: transport,
-                ports: try (ports ?? []).map { text in
-                    guard let port = UInt16(text) else { throw GoldenError("port \(text)") }
-                    return port
-                },
-                portRanges: (port_ranges ?? []).map { $0.start...$0.end }
-            )
-        }
-
-        private func selection(_ groups: [Named]?, _ resource: Resource?) throws -> PeerSelection {
-            if let resource, !resource.id.isEmpty {
-                guard resource.type == "peer" else { throw GoldenError("resource of type \(resource.type)") }
-                return .peer(PeerID(rawValue: resource.id))
-            }
-            return .groups(Set((groups ?? []).map { GroupID(rawValue: $0.id) }))
-        }
-    }
-    struct Route: Decodable {
-        let id: String
-        let network_id: String
-        let enabled: Bool
-        let network: String?
-        let domains: [String]?
-        let peer: String?
-        let peer_groups: [String]?
-        let groups: [String]
-        let access_control_groups: [String]?
-        let metric: Int
-        let masquerade: Bool
-        let keep_route: Bool
-        let skip_auto_apply: Bool
-
-        func converted() throws -> MapCompiler.Route {
-            MapCompiler.Route(
-                networkID: network_id,
-                isEnabled: enabled,
-                destination: try destination(),
-                routers: try routerSelection(peer: peer, groups: peer_groups),
-                distributionGroups: Set(groups.map { GroupID(rawValue: $0) }),
-                accessGroups: Set((access_control_groups ?? []).map { GroupID(rawValue: $0) }),
-                metric: metric,
-                masquerade: masquerade,
-                keepRoute: keep_route,
-                skipAutoApply: skip_auto_apply
-            )
-        }
-
-        private func destination() throws -> RouteDestination {
-            if let domains { return .domains(domains) }
-            guard let prefix = network.flatMap({ IPPrefix($0) }) else { throw GoldenError("route \(id) leads nowhere") }
-            return .prefix(prefix)
-        }
-    }
-    struct Registered: Decodable {
-        /// `nil` if deleted.
-        let id: String?
-        let hostname: String
-        let deleted: Bool
-        let wg_pub_key: String
-        let ssh_pub_key: String
-        let dns_labels: [String]?
-        let meta: Meta
-    }
-    /// Protobuf-JSON inside the file: the few fields that maps depend on.
-    struct Meta: Decodable {
-        struct Flags: Decodable {
-            let disableIPv6: Bool?
-            let serverSSHAllowed: Bool?
-        }
-        let hostname: String?
-        let netbirdVersion: String?
-        let flags: Flags?
-        let capabilities: [String]?
-
-        var message: Management_PeerSystemMeta {
-            var wire = Management_PeerSystemMeta()
-            wire.hostname = hostname ?? ""
-            wire.netbirdVersion = netbirdVersion ?? ""
-            wire.flags.disableIpv6 = flags?.disableIPv6 ?? false
-            wire.flags.serverSshallowed = flags?.serverSSHAllowed ?? false
-            wire.capabilities = (capabilities ?? []).map { name in
-                switch name {
-                case "PeerCapabilitySourcePrefixes": .sourcePrefixes
-                case "PeerCapabilityIPv6Overlay": .ipv6Overlay
-                default: .unknown
-                }
-            }
-            return wire
-        }
-    }
-
-    let accounts: [Account]
-    let peers: [Peer]
-    let groups: [Group]
-    let policies: [Policy]
-    let routes: [Route]
-    let registered_peers: [Registered]
-}
-
-/// The peer, or else the groups.
-private func routerSelection(peer: String?, groups: [String]?) throws -> RouterSelection {
-    if let peer, !peer.isEmpty { return .peer(PeerID(rawValue: peer)) }
-    guard let groups else { throw GoldenError("nobody carries a route") }
-    return .groups(Set(groups.map { GroupID(rawValue: $0) }))
 }

@@ -154,6 +154,15 @@ struct NetworkMapCompilerTests {
         #expect(try #require(compile(directory, for: .number(1))).peers.map(\.fqdn) == ["p3.mesh.example"])
     }
 
+    @Test func `a peer with an expired login is known, with rules and a name, but not connected`() throws {
+        var directory = directory(rule(from: .named("All"), to: .named("All"), isBidirectional: true))
+        let before = try #require(compile(directory, for: .number(1)))
+        directory.peers[.number(2)]?.isLoginExpired = true
+        let map = try #require(compile(directory, for: .number(1)))
+        #expect(map.peers.map(\.fqdn) == ["p3.mesh.example"] && map.offlinePeers.map(\.fqdn) == ["p2.mesh.example"])
+        #expect(map.firewallRules == before.firewallRules && map.dns == before.dns)
+    }
+
     @Test func `an unknown peer has no map`() {
         #expect(compile(directory(), for: .number(9)) == nil)
     }
@@ -178,7 +187,11 @@ struct NetworkMapCompilerTests {
         )
         for (id, peer) in directory.peers.shuffled(using: &generator) { shuffled.peers[id] = peer }
         for (id, group) in directory.groups.shuffled(using: &generator) {
-            shuffled.groups[id] = Group(isAll: group.isAll, members: group.members.refilled(using: &generator))
+            shuffled.groups[id] = Group(
+                isAll: group.isAll,
+                members: group.members.refilled(using: &generator),
+                resources: group.resources.refilled(using: &generator)
+            )
         }
         for (id, policy) in directory.policies.shuffled(using: &generator) {
             shuffled.policies[id] = Policy(
@@ -200,17 +213,29 @@ struct NetworkMapCompilerTests {
                 skipAutoApply: route.skipAutoApply
             )
         }
+        for (id, network) in directory.networks.shuffled(using: &generator) {
+            var copy = Network(routers: network.routers.shuffled(using: &generator))
+            for (id, resource) in network.resources.shuffled(using: &generator) { copy.resources[id] = resource }
+            shuffled.networks[id] = copy
+        }
+        shuffled.dns.unmanagedGroups = directory.dns.unmanagedGroups.refilled(using: &generator)
+        for (id, servers) in directory.dns.nameServers.shuffled(using: &generator) {
+            shuffled.dns.nameServers[id] = servers
+        }
+        for (id, zone) in directory.dns.zones.shuffled(using: &generator) { shuffled.dns.zones[id] = zone }
         for id in directory.peers.keys { #expect(compile(directory, for: id) == compile(shuffled, for: id)) }
     }
 
     @Test(arguments: 1...20 as ClosedRange<UInt64>) func `two peers see each other or neither does`(seed: UInt64) throws
     {
         var generator = SeededGenerator(seed: seed)
-        let directory = Directory.random(using: &generator)
+        var directory = Directory.random(using: &generator)
+        directory.networks = [:]  // Of two routers of a network, one may be a client of the other alone, as recorded.
         let compiler = NetworkMapCompiler(directory)
         var visible: Set<[PublicKey]> = []
         for (id, peer) in directory.peers {
-            for other in try #require(compiler.map(for: id)).peers {
+            let map = try #require(compiler.map(for: id))
+            for other in map.peers + map.offlinePeers {
                 visible.insert([peer.publicKey, other.publicKey])
             }
         }

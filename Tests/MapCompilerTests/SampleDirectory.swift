@@ -17,6 +17,14 @@ extension RouteID: ExpressibleByStringLiteral {
     public init(stringLiteral text: String) { self.init(rawValue: text) }
 }
 
+extension NetworkID: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) { self.init(rawValue: text) }
+}
+
+extension ResourceID: ExpressibleByStringLiteral {
+    public init(stringLiteral text: String) { self.init(rawValue: text) }
+}
+
 extension PolicyID: ExpressibleByStringLiteral {
     public init(stringLiteral text: String) { self.init(rawValue: text) }
 }
@@ -51,6 +59,7 @@ extension Directory {
             directory.peers[id]?.meta.agentVersion = versions.randomElement(using: &generator) ?? ""
             directory.peers[id]?.meta.isIPv6Disabled = Int.random(in: 0..<4, using: &generator) == 0
             directory.peers[id]?.isValidated = Int.random(in: 0..<6, using: &generator) != 0
+            directory.peers[id]?.isLoginExpired = Int.random(in: 0..<8, using: &generator) == 0
         }
         for number in 0..<Int.random(in: 0...6, using: &generator) {
             directory.policies[PolicyID(rawValue: "policy-\(number)")] = .random(
@@ -61,6 +70,13 @@ extension Directory {
         }
         for number in 0..<Int.random(in: 0...4, using: &generator) {
             directory.routes[RouteID(rawValue: "route-\(number)")] = .random(peers: count, using: &generator)
+        }
+        for number in 0..<Int.random(in: 0...2, using: &generator) {
+            directory.networks[NetworkID(rawValue: "network-\(number)")] = .random(peers: count, using: &generator)
+        }
+        directory.dns = .random(using: &generator)
+        for group in directory.groups.keys.sorted() where Bool.random(using: &generator) {
+            directory.groups[group]?.resources = ["10.7.0.0/16", "db.example"]
         }
         return directory
     }
@@ -108,6 +124,57 @@ extension Route {
     }
 }
 
+extension Network {
+    static func random(peers: Int, using generator: inout some RandomNumberGenerator) -> Network {
+        var network = Network()
+        for name in ["10.7.0.0/16", "2001:db8:7::/48", "db.example"] where Bool.random(using: &generator) {
+            network.resources[ResourceID(rawValue: name)] = Resource(
+                name: name,
+                isEnabled: Int.random(in: 0..<5, using: &generator) != 0,
+                destination: IPPrefix(name).map { .prefix($0) } ?? .domains([name])
+            )
+        }
+        for _ in 0...Int.random(in: 0...2, using: &generator) {
+            network.routers.append(
+                NetworkRouter(
+                    isEnabled: Int.random(in: 0..<5, using: &generator) != 0,
+                    peers: Bool.random(using: &generator)
+                        ? .peer(.number(Int.random(in: 1...peers, using: &generator)))
+                        : .groups([.named("A"), .named("B")]),
+                    metric: Int.random(in: 1...3, using: &generator),
+                    masquerade: Bool.random(using: &generator)
+                )
+            )
+        }
+        return network
+    }
+}
+
+extension DNSSettings {
+    static func random(using generator: inout some RandomNumberGenerator) -> DNSSettings {
+        var settings = DNSSettings()
+        for name in ["A", "B"] where Int.random(in: 0..<4, using: &generator) == 0 {
+            settings.unmanagedGroups.insert(.named(name))
+        }
+        for name in ["A", "B", "C"] where Bool.random(using: &generator) {
+            let server = Endpoint("100.64.0.\(Int.random(in: 1...4, using: &generator)):53")!
+            settings.nameServers["servers-" + name] = DistributedNameServers(
+                isEnabled: Bool.random(using: &generator),
+                group: NameServerGroup(servers: [server], isPrimary: true, domains: [], areSearchDomains: false),
+                distributionGroups: [.named(name), .named("D")]
+            )
+            settings.zones["zone-" + name] = DistributedZone(
+                isEnabled: Bool.random(using: &generator),
+                domain: "zone.example",
+                isSearchDomain: Bool.random(using: &generator),
+                records: [DNSRecord(name: "a.zone.example", data: .alias("b.example"), ttlSeconds: 60)],
+                distributionGroups: [.named(name)]
+            )
+        }
+        return settings
+    }
+}
+
 extension Policy {
     static func random(_ number: Int, peers: Int, using generator: inout some RandomNumberGenerator) -> Policy {
         func selection(using generator: inout some RandomNumberGenerator) -> PeerSelection {
@@ -122,7 +189,9 @@ extension Policy {
                 id: "rule-\(number)-\(index)",
                 isEnabled: Int.random(in: 0..<5, using: &generator) != 0,
                 sources: selection(using: &generator),
-                destinations: selection(using: &generator),
+                destinations: Int.random(in: 0..<4, using: &generator) == 0
+                    ? .resource(["10.7.0.0/16", "2001:db8:7::/48"].randomElement(using: &generator) ?? "")
+                    : selection(using: &generator),
                 isBidirectional: Bool.random(using: &generator),
                 action: Int.random(in: 0..<4, using: &generator) == 0 ? .drop : .accept,
                 transport: [.all, .tcp, .udp, .icmp].randomElement(using: &generator) ?? .all,

@@ -12,6 +12,7 @@ func migrations() -> DatabaseMigrator {
         try makePolicies(database)
     }
     migrator.registerMigration("2: routes", migrate: makeRoutes)
+    migrator.registerMigration("3: networks", migrate: makeNetworks)
     return migrator
 }
 
@@ -124,6 +125,42 @@ private func makeRoutes(_ database: Database) throws {
         table.primaryKey {
             table.column("routeID", .text).references("route", onDelete: .cascade)
             table.column("role", .text)
+            table.column("groupID", .text).references("peerGroup", onDelete: .restrict)
+        }
+    }
+}
+
+/// All of a network goes with it, and a router with its peer; a group stays while a resource or router names it.
+private func makeNetworks(_ database: Database) throws {
+    try database.create(table: "network") { table in
+        table.primaryKey("id", .text)
+        table.column("name", .text).notNull().unique()
+    }
+    try database.create(table: "networkResource") { table in
+        table.primaryKey("id", .text)
+        table.column("networkID", .text).notNull().references("network", onDelete: .cascade)
+        table.column("name", .text).notNull()
+        table.column("isEnabled", .boolean).notNull()
+        table.column("address", .text).notNull()
+        table.uniqueKey(["networkID", "name"])
+    }
+    try database.create(table: "networkResourceGroup") { table in
+        table.primaryKey {
+            table.column("resourceID", .text).references("networkResource", onDelete: .cascade)
+            table.column("groupID", .text).references("peerGroup", onDelete: .restrict)
+        }
+    }
+    try database.create(table: "networkRouter") { table in
+        table.primaryKey("id", .text)
+        table.column("networkID", .text).notNull().references("network", onDelete: .cascade)
+        table.column("isEnabled", .boolean).notNull()
+        table.column("peerID", .text).references("peer", onDelete: .cascade)
+        table.column("metric", .integer).notNull()
+        table.column("masquerade", .boolean).notNull()
+    }
+    try database.create(table: "networkRouterGroup") { table in
+        table.primaryKey {
+            table.column("routerID", .text).references("networkRouter", onDelete: .cascade)
             table.column("groupID", .text).references("peerGroup", onDelete: .restrict)
         }
     }

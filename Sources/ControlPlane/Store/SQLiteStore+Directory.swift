@@ -13,7 +13,8 @@ extension SQLiteStore: Store {
                 peers: try peersByID(database),
                 groups: try groupsByID(database),
                 policies: try policiesByID(database),
-                routes: try routesByID(database)
+                routes: try routesByID(database),
+                networks: try networksByID(database)
             )
         }
     }
@@ -101,11 +102,13 @@ private func peersByID(_ database: Database) throws -> [PeerID: Peer] {
 
 private func groupsByID(_ database: Database) throws -> [GroupID: Group] {
     let members = Dictionary(grouping: try PeerGroupMemberRecord.fetchAll(database), by: \.groupID)
+    let resources = Dictionary(grouping: try NetworkResourceGroupRecord.fetchAll(database), by: \.groupID)
     var groups: [GroupID: Group] = [:]
     for record in try GroupRecord.fetchAll(database) {
         groups[GroupID(rawValue: record.id)] = Group(
             isAll: record.name == GroupRecord.allName,
-            members: Set((members[record.id] ?? []).map { PeerID(rawValue: $0.peerID) })
+            members: Set((members[record.id] ?? []).map { PeerID(rawValue: $0.peerID) }),
+            resources: Set((resources[record.id] ?? []).map { ResourceID(rawValue: $0.resourceID) })
         )
     }
     return groups

@@ -98,6 +98,12 @@ extension SQLiteStore {
                     JOIN routeGroup ON routeID = route.id WHERE groupID = :group
                 UNION SELECT 'setup key ' || setupKey.name || ' (' || setupKey.id || ')' FROM setupKey
                     JOIN setupKeyGroup ON setupKeyID = setupKey.id WHERE groupID = :group
+                UNION SELECT 'resource ' || networkResource.name || ' of network ' || network.name FROM network
+                    JOIN networkResource ON networkResource.networkID = network.id
+                    JOIN networkResourceGroup ON resourceID = networkResource.id WHERE groupID = :group
+                UNION SELECT 'router ' || networkRouter.id || ' of network ' || network.name FROM network
+                    JOIN networkRouter ON networkRouter.networkID = network.id
+                    JOIN networkRouterGroup ON routerID = networkRouter.id WHERE groupID = :group
                 ORDER BY user
                 """,
             arguments: ["group": group.id]

@@ -114,10 +114,7 @@ extension SQLiteStore {
             throw ChangeRefusal(description: "a route needs a host or at least one group that carries it")
         }
         if case .prefix(let prefix) = try route.destination(), prefix.length > 0 {
-            let overlay = try account(database).network()
-            for own in [overlay.v4, overlay.v6] where own.overlaps(prefix) {
-                throw ChangeRefusal(description: "\(prefix) overlaps the mesh's own network \(own)")
-            }
+            try refuseOverlap(of: prefix, database)
         }
         for other in try RouteRecord.filter(Column("networkID") == route.networkID && Column("id") != route.id)
             .fetchAll(database) where other.prefix == route.prefix && other.domains == route.domains
@@ -129,6 +126,14 @@ extension SQLiteStore {
                         "route \(other.id) leads to the same network by the same host or group; update that one"
                 )
             }
+        }
+    }
+
+    /// Agents would not route it.
+    func refuseOverlap(of prefix: IPPrefix, _ database: Database) throws {
+        let overlay = try account(database).network()
+        for own in [overlay.v4, overlay.v6] where own.overlaps(prefix) {
+            throw ChangeRefusal(description: "\(prefix) overlaps the mesh's own network \(own)")
         }
     }
 

@@ -82,6 +82,26 @@ protocol Store: Sendable {
     /// - Parameter selector: identifier or network identifier.
     /// - Throws: `SelectionError`.
     func deleteRoute(matching selector: String) async throws -> StoredRoute
+
+    /// Sorted by name.
+    func networks() async throws -> [StoredNetwork]
+
+    /// - Throws: `ChangeRefusal` if the name is taken.
+    func createNetwork(name: String) async throws -> StoredNetwork
+
+    /// - Parameter selector: identifier or name, as in the four calls below.
+    /// - Throws: `SelectionError`; `ChangeRefusal`, as these do.
+    func deleteNetwork(matching selector: String) async throws -> StoredNetwork
+
+    func addResource(_ request: ResourceRequest, toNetwork selector: String) async throws -> StoredNetwork
+
+    /// - Parameter resource: identifier or name.
+    func removeResource(_ resource: String, fromNetwork selector: String) async throws -> StoredNetwork
+
+    func addRouter(_ request: RouterRequest, toNetwork selector: String) async throws -> StoredNetwork
+
+    /// - Parameter router: identifier, or name of the peer.
+    func removeRouter(_ router: String, fromNetwork selector: String) async throws -> StoredNetwork
 }
 
 /// A group and the names of its members, sorted.

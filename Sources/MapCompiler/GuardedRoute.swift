@@ -1,51 +1,6 @@
 import MeshModel
 
-extension RouteDistribution.Offer {
-    /// The route as `target` is told about it: two for an exit node where it uses IPv6, none for IPv6 where it does not.
-    func networkRoutes(by router: Peer, for target: Peer) -> [NetworkRoute] {
-        let route = resolved.route
-        let plain = NetworkRoute(
-            id: id,
-            networkID: route.networkID,
-            prefix: route.destination.prefix,
-            domains: route.destination.domains,
-            routingPeer: router.publicKey,
-            metric: route.metric,
-            masquerade: route.masquerade,
-            keepRoute: route.keepRoute,
-            skipAutoApply: route.skipAutoApply
-        )
-        return plain.forms(for: target)
-    }
-
-    /// Who may use the route, as its routing peer `router` is told. Source: spec/wire/management.md A10.6.
-    func firewallRules(for routerID: PeerID, _ router: Peer, _ directory: Directory) -> [RouteFirewallRule] {
-        let route = resolved.route
-        guard route.isEnabled else { return [] }
-        let guarded = GuardedRoute(id: id, destination: route.destination)
-        guard !route.accessGroups.isEmpty else { return guarded.openToAll(for: router) }
-        return resolved.accessRules.flatMap { access in
-            let sources = access.sources.filter { $0 != routerID }.compactMap { directory.peers[$0] }
-            return guarded.rules(of: access.rule, from: sources, for: router)
-        }
-    }
-}
-
-extension NetworkRoute {
-    /// Source: spec/wire/management.md A10.4.
-    fileprivate func forms(for target: Peer) -> [NetworkRoute] {
-        guard let prefix else { return [self] }
-        guard target.usesIPv6 else { return prefix.isV4 ? [self] : [] }
-        guard prefix == .anyV4 else { return [self] }
-        var twin = self
-        twin.id += twinIDSuffix
-        twin.networkID += "-v6"
-        twin.prefix = .anyV6
-        return [self, twin]
-    }
-}
-
-/// What a routing peer guards.
+/// What a routing peer guards, and who may pass. Source: spec/wire/management.md A10.6.
 struct GuardedRoute {
     let id: String
     let destination: RouteDestination
@@ -106,18 +61,5 @@ struct GuardedRoute {
         guard rule.transport == .tcp || rule.transport == .udp else { return [.any] }
         if !rule.ports.isEmpty { return rule.ports.map { .one($0) } }
         return rule.portRanges.isEmpty ? [.any] : rule.portRanges.map { .range($0) }
-    }
-}
-
-/// Tells the ::/0 that goes with an exit node's 0.0.0.0/0.
-private let twinIDSuffix = "-v6-default"
-
-extension IPPrefix {
-    fileprivate static let anyV4 = any("0.0.0.0/0")
-    fileprivate static let anyV6 = any("::/0")
-
-    private static func any(_ text: String) -> IPPrefix {
-        guard let prefix = IPPrefix(text) else { preconditionFailure("\(text) is a prefix") }
-        return prefix
     }
 }
