@@ -37,20 +37,20 @@ package actor Agent<Transport: NetlinkTransport> {
     /// Opened by the first word of the control plane on where the other services are.
     var servicesKnown = Gate()
     let wishes: AsyncStream<Bool>
-    private let wishSink: AsyncStream<Bool>.Continuation
+    let wishSink: AsyncStream<Bool>.Continuation
 
     private let transport: Transport
-    private let reconciler: Reconciler<Transport>
+    let reconciler: Reconciler<Transport>
     /// `nil`: the core has not said yet what it wants, so nothing is touched.
-    private var desired: Desired?
+    private(set) var desired: Desired?
     /// What the kernel was made to hold by the last pass that succeeded: a difference from it is somebody else's doing.
     private var settled: Desired?
-    private var repairs = RepairGuard()
-    private var history = ReconcileHistory()
+    private(set) var repairs = RepairGuard()
+    private(set) var history = ReconcileHistory()
     /// Why the next pass is made.
     private var reasons: [String] = []
-    private var kernelProblem: AgentFailure?
-    private var stunProblem: STUNSocketError?
+    private(set) var kernelProblem: AgentFailure?
+    private(set) var stunProblem: STUNSocketError?
     private var kernelBackoff = Backoff(initial: .seconds(1), factor: 2, maximum: .seconds(30))
     private var passes = PassCounter()
     private let passRequests: AsyncStream<Void>
@@ -58,7 +58,7 @@ package actor Agent<Transport: NetlinkTransport> {
     private var nextPass: ContinuousClock.Instant?
     /// Passes since a path changed; they get rarer, since the kernel's handshake comes soon or not at all.
     private var settlingPasses = 0
-    private var lastPass: ContinuousClock.Instant
+    private(set) var lastPass: ContinuousClock.Instant
     private var localAddresses: [IPAddress] = []
 
     private let openSTUN: OpenSTUN
@@ -74,7 +74,7 @@ package actor Agent<Transport: NetlinkTransport> {
     /// Why the stored wish for routes could not be read; `nil`: it could, or there is a new one.
     var routeProblem: String?
 
-    private struct Desired: Hashable {
+    struct Desired: Hashable {
         var state: DesiredState?
     }
 
@@ -291,7 +291,7 @@ package actor Agent<Transport: NetlinkTransport> {
 
     private static var idleInterval: Duration { .seconds(30) }
     /// Counters that are not older than this are new enough for whoever asks.
-    private static var activeInterval: Duration { .seconds(2) }
+    static var activeInterval: Duration { .seconds(2) }
     /// Bounds the work that another program's changes can cause: a router may see thousands a minute.
     private static var minimumInterval: Duration { .milliseconds(250) }
 
@@ -379,92 +379,6 @@ package actor Agent<Transport: NetlinkTransport> {
         setAlarm()
     }
 
-    // MARK: - Status
-
-    package func answer(_ request: AgentRequest) async -> StatusResponse {
-        switch request {
-        case .status(let request): await answer(request)
-        case .routes(let request): await answer(request)
-        }
-    }
-
-    private func answer(_ request: StatusRequest) async -> StatusResponse {
-        switch request {
-        case .statusText, .statusJSON:
-            // Counters and handshakes are the kernel's: look again, but not for everyone who polls.
-            if clock.now - lastPass > Self.activeInterval { _ = await passDone() }
-            let report = report()
-            return StatusResponse(report.exitStatus, request == .statusText ? report.text : report.json)
-        case .planText, .planJSON:
-            return await plan(isJSON: request == .planJSON)
-        case .facts: return StatusResponse(.success, report().facts)
-        case .historyText: return StatusResponse(.success, history.text)
-        case .historyJSON: return StatusResponse(.success, history.json)
-        case .up, .down:
-            return await setEnabled(request == .up)
-        }
-    }
-
-    /// What a pass would change now.
-    private func plan(isJSON: Bool) async -> StatusResponse {
-        guard let desired else {
-            return StatusResponse(.degraded, "nothing is wanted yet: the agent waits for its first network map\n")
-        }
-        do throws(AgentFailure) {
-            let commands = try await reconciler.preview(desired.state)
-            if isJSON {
-                let list = JSONValue.object([("changes", .array(commands.map(JSONValue.string)))])
-                return StatusResponse(.success, list.text() + "\n")
-            }
-            if commands.isEmpty { return StatusResponse(.success, "the kernel holds what it should\n") }
-            return StatusResponse(.success, commands.map { $0 + "\n" }.joined())
-        } catch {
-            return StatusResponse(error.status, "\(error)\n")
-        }
-    }
-
-    private func setEnabled(_ isEnabled: Bool) async -> StatusResponse {
-        do throws(AgentFailure) {
-            try TunnelWish.store(isEnabled: isEnabled, in: state)
-        } catch {
-            return StatusResponse(error.status, "\(error)\n")
-        }
-        logger.info("wish", metadata: ["tunnel": isEnabled ? "up" : "down"])
-        deliver(.setEnabled(isEnabled))
-        wishSink.yield(isEnabled)
-        let problem = await passDone()
-        guard let problem else {
-            return StatusResponse(.success, isEnabled ? "tunnel is wanted up\n" : "tunnel is down\n")
-        }
-        return StatusResponse(problem.status, "\(problem)\n")
-    }
-
-    /// What `wgctl status` shows, of what is known without asking the kernel again.
-    package func statusText() -> String { report().text }
-
-    private var status: AgentStatus { core.status(nowSeconds: Int64(time(nil))) }
-
-    private func report() -> StatusReport {
-        let status = status
-        var report = StatusReport(
-            core: status,
-            management: configuration.management,
-            signalServer: signalServer,
-            registrationProblem: status.deregistration,
-            kernelProblem: kernelProblem?.description ?? stunProblem?.description,
-            repairs: StatusReport.Repairs(
-                total: repairs.total,
-                lastAtSeconds: repairs.last?.atSeconds,
-                lastChanges: repairs.last?.changes ?? [],
-                isFight: repairs.truceEnd(at: clock.now) != nil
-            ),
-            version: programVersion,
-            nowSeconds: Int64(time(nil))
-        )
-        report.routeProblem = routeProblem
-        return report
-    }
-
     /// Waits for a pass that begins from now on.
     ///
     /// - Returns: what stood in its way; `nil`: nothing.
@@ -481,62 +395,3 @@ private let bufferedDatagrams = 256
 
 /// Of this program; what goes over the wire is `LoginAttempt.wireVersion`.
 package let programVersion = "0.1.0"
-
-private func pathWord(_ path: PeerStatus.Path) -> String {
-    switch path {
-    case .idle: "idle"
-    case .connecting: "connecting"
-    case .direct(_, let localKind, _, let remoteKind): "direct \(localKind.rawValue)/\(remoteKind.rawValue)"
-    case .kernelSession: "kernel session"
-    }
-}
-
-extension AgentCore.Input {
-    /// For the history: what made the kernel's wanted state change.
-    fileprivate var summary: String {
-        switch self {
-        case .networkMap(let map): "network map \(map.serial)"
-        case .storedMap(let stored): "stored network map \(stored.map.serial)"
-        case .lastEndpoints: "endpoints of last time"
-        case .setEnabled(let isEnabled): isEnabled ? "wgctl up" : "wgctl down"
-        case .localAddresses, .localNetworks: "addresses of this host"
-        case .signal(let peer, _): "signal message from \(peer)"
-        case .datagram: "path check"
-        case .listenPort: "WireGuard port"
-        case .deregistered: "deregistered"
-        case .routeIntent: "wgctl routes or exit"
-        case .echo: "gateway"
-        case .management, .signalServer, .observed, .tick: "timer"
-        }
-    }
-}
-
-extension NetlinkMonitor.Event {
-    fileprivate var summary: String {
-        switch self {
-        case .changed(let kind): "kernel: \(kind) changed"
-        case .overrun: "kernel: events were lost"
-        }
-    }
-}
-
-extension AgentCore.Configuration {
-    init(_ configuration: AgentConfiguration, identity: Identity) {
-        self.init(
-            interfaceName: configuration.interfaceName,
-            marks: configuration.marks,
-            privateKey: identity.privateKey,
-            publicKey: identity.publicKey,
-            listenPort: configuration.listenPort,
-            mtuBytes: configuration.mtuBytes,
-            persistentKeepaliveSeconds: keepaliveSeconds,
-            exitReachesPrivateNetworks: configuration.exitReachesPrivateNetworks,
-            blocksLocalNetworks: configuration.blocksLocalNetworks,
-            agentVersion: LoginAttempt.wireVersion,
-            exitFailure: configuration.exitFailure
-        )
-    }
-}
-
-/// Below the 30 s after which the strictest NATs forget a UDP mapping; wg(8) suggests it, NetBird uses it.
-private let keepaliveSeconds: UInt16 = 25
