@@ -25,7 +25,7 @@ struct DirectRemoval {
     /// - Throws: `CommandFailure`: `notPrivileged`, or `nameTaken` if the link is somebody else's.
     func run() async throws(CommandFailure) -> String {
         do throws(NetlinkError) {
-            let host = HostNetwork(transport: try MainThreadNetlinkSocket())
+            let host = HostNetwork(transport: try openNetlink())
             let removal = plan(
                 current: try await host.snapshot(linkName: link),
                 desired: nil,
@@ -50,6 +50,16 @@ struct DirectRemoval {
         } catch {
             if error.code == EEXIST, let conflict = error.detail { throw CommandFailure(.nameTaken, conflict) }
             throw CommandFailure(error, link: link)
+        }
+    }
+
+    /// With netfilter where the kernel has it; without, it holds no table.
+    private func openNetlink() throws(NetlinkError) -> MainThreadNetlinkSocket {
+        do throws(NetlinkError) {
+            return try MainThreadNetlinkSocket(withNetfilter: true)
+        } catch {
+            guard error.code == EPROTONOSUPPORT else { throw error }
+            return try MainThreadNetlinkSocket()
         }
     }
 
