@@ -88,6 +88,7 @@ extension Agent {
             nowSeconds: Int64(time(nil))
         )
         report.routeProblem = routeProblem
+        report.serving = serving.map { StatusReport.Serving(networks: $0.networks, problems: $0.problems) }
         return report
     }
 }

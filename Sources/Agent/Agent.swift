@@ -45,6 +45,7 @@ package actor Agent<Transport: NetlinkTransport> {
     private(set) var desired: Desired?
     /// What the kernel was made to hold by the last pass that succeeded: a difference from it is somebody else's doing.
     private var settled: Desired?
+    private(set) var serving: Reconciler<Transport>.Serving?
     private(set) var repairs = RepairGuard()
     private(set) var history = ReconcileHistory()
     /// Why the next pass is made.
@@ -238,6 +239,7 @@ package actor Agent<Transport: NetlinkTransport> {
                 let outcome = try await reconciler.reconcile(desired.state)
                 note(outcome.changes, for: reasons, isRepair: desired == settled)
                 settled = desired
+                serving = outcome.serving
                 kernelBackoff.reset()
                 setKernelProblem(nil)
                 shareListenPort(outcome.listenPort)

@@ -22,6 +22,7 @@ package enum Preflight {
             if let conflict = plan(current: host, desired: nil, alias: configuration.marks.alias).conflicts.first {
                 throw NetlinkError(operation: "", code: EEXIST, detail: conflict.description)
             }
+            try await checkRules(configuration.marks, transport: transport)
             let device = WireGuardDevice(name: configuration.interfaceName, transport: transport)
             heldPort = try await device.snapshot().listenPort
         } catch  where error.isNoSuchDevice {
@@ -32,6 +33,22 @@ package enum Preflight {
         guard configuration.listenPort != 0, heldPort != configuration.listenPort else { return }
         if probePort(configuration.listenPort) == -EADDRINUSE {
             throw AgentFailure(.portTaken, portTakenText(configuration.listenPort))
+        }
+    }
+
+    /// Another instance's rules at our priorities, or to our table, would be taken for ours.
+    private static func checkRules(
+        _ marks: OwnerMarks,
+        transport: some NetlinkTransport
+    ) async throws(NetlinkError) {
+        let rules = try await HostNetwork(transport: transport).rules().filter { marks.own($0) }
+        for rule in rules where rule.isInverted {
+            guard case .lookUp(let table) = rule.action, table != marks.table || rule.fwmark != marks.fwmark else {
+                continue
+            }
+            let remedy = "give this one its own --route-table, --rule-priority and --fwmark"
+            let detail = "the rule \"\(rule)\" is another agent's, is not ours; \(remedy)"
+            throw NetlinkError(operation: "", code: EEXIST, detail: detail)
         }
     }
 }

@@ -17,6 +17,15 @@ package actor Reconciler<Transport: NetlinkTransport> {
         package var observations: [PublicKey: PeerObservation] = [:]
         /// What was changed, as commands; empty: nothing differed.
         package var changes: [String] = []
+        /// `nil`: this host serves nothing.
+        package var serving: Serving?
+    }
+
+    /// What became of a look at the networks that this host forwards to.
+    package struct Serving: Hashable, Sendable {
+        package var networks: Int
+        /// Why some cannot be reached from here; empty: all is well.
+        package var problems: [String]
     }
 
     private let device: WireGuardDevice<Transport>
@@ -110,8 +119,9 @@ package actor Reconciler<Transport: NetlinkTransport> {
         try await setFirewall(desired.host)
         try await setSettings(requirements(desired.host, snapshot))
         try await perform(policy.additions)
-        if changes.isEmpty { return Outcome(current) }
-        return Outcome(try await device.snapshot())
+        var outcome = Outcome(changes.isEmpty ? current : try await device.snapshot())
+        if let gateway = desired.host.gateway { outcome.serving = try await serving(gateway) }
+        return outcome
     }
 
     private func remove() async throws(NetlinkError) -> Outcome {
@@ -124,6 +134,34 @@ package actor Reconciler<Transport: NetlinkTransport> {
         try await setFirewall(nil)
         return Outcome()
     }
+
+    // MARK: - Self-test
+
+    /// Whether packets of the mesh, once here, go on: each network needs a way that is not the tunnel they came by.
+    private func serving(_ gateway: GatewayConfiguration) async throws(NetlinkError) -> Serving {
+        var problems: [String] = []
+        let tunnel = try await host.links().first { $0.name == interfaceName }?.index
+        for prefix in gateway.served.map(\.prefix).sorted().prefix(Self.selfTestLimit) {
+            // As the gateway's own sockets would ask: an exit node that this host itself uses is not for others.
+            let lookup = RouteLookup(to: Self.sample(of: prefix), fwmark: marks.fwmark)
+            switch try await host.lookUp(lookup) {
+            case .refused(let code): problems.append("\(prefix): \(errorText(code))")
+            case .route(let route) where route.linkIndex == tunnel && tunnel != nil:
+                problems.append("\(prefix): the way there leads back into the tunnel")
+            case .route: break
+            }
+        }
+        return Serving(networks: gateway.served.count, problems: problems)
+    }
+
+    /// An address that stands for all of the prefix; of a default route, one of those kept for documentation.
+    private static func sample(of prefix: IPPrefix) -> IPAddress {
+        guard prefix.length == 0 else { return prefix.network.address }
+        return (prefix.isV4 ? IPAddress("192.0.2.1") : IPAddress("2001:db8::1")) ?? prefix.address
+    }
+
+    /// A gateway of more networks is asked about these.
+    private static var selfTestLimit: Int { 64 }
 
     // MARK: - Parts
 

@@ -31,6 +31,15 @@ extension StatusReport {
             ("failovers", .number(Int64(core.routes.failovers))),
             ("mapStaleSince", core.mapStoredSeconds.map { .string(timeText($0)) } ?? .null),
             (
+                "serving",
+                serving.map { serving in
+                    .object([
+                        ("networks", .number(Int64(serving.networks))),
+                        ("problems", .array(serving.problems.map(JSONValue.string))),
+                    ])
+                } ?? .null
+            ),
+            (
                 "repairs",
                 .object([
                     ("total", .number(Int64(repairs.total))),

@@ -28,6 +28,10 @@ extension StatusReport {
             "Peers count: \(connectedPeers)/\(core.peers.count) Connected",
         ]
         lines += RouteReport(routes: core.routes).statusLines
+        if let serving {
+            let count = serving.networks == 1 ? "1 network" : "\(serving.networks) networks"
+            lines.append("Serving: \(count), " + (serving.problems.isEmpty ? "ok" : "with problems"))
+        }
         if let last = repairs.lastAtSeconds {
             lines.append(
                 "Repairs: \(repairs.total), last \(ago(last)): \(repairs.lastChanges.first ?? "-")"

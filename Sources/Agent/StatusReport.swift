@@ -14,6 +14,8 @@ package struct StatusReport: Sendable {
     /// Why the stored wish for routes could not be read; `nil`: it could.
     package var routeProblem: String?
     package var repairs: Repairs
+    /// `nil`: this host forwards nothing for the mesh.
+    package var serving: Serving?
     /// Version of this program.
     package var version: String
     /// Seconds since 1970, for "ago" texts.
@@ -34,6 +36,17 @@ package struct StatusReport: Sendable {
             self.lastAtSeconds = lastAtSeconds
             self.lastChanges = lastChanges
             self.isFight = isFight
+        }
+    }
+
+    /// What this host forwards to, and which of it cannot be reached from here.
+    package struct Serving: Hashable, Sendable {
+        package var networks: Int
+        package var problems: [String]
+
+        package init(networks: Int, problems: [String]) {
+            self.networks = networks
+            self.problems = problems
         }
     }
 
@@ -69,6 +82,7 @@ package struct StatusReport: Sendable {
         var lines: [String] = []
         if let kernelProblem { lines.append("kernel: \(kernelProblem)") }
         if let routeProblem { lines.append("routes: \(routeProblem)") }
+        lines += (serving?.problems ?? []).map { "serving \($0)" }
         if repairs.isFight {
             let change = repairs.lastChanges.first ?? "-"
             lines.append("kernel: another program keeps undoing what the agent sets, last: \(change) (wgctl history)")

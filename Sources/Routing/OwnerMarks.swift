@@ -48,7 +48,7 @@ public struct OwnerMarks: Hashable, Sendable {
     }
 
     /// Whether a rule is of this instance: our mark, and our place, table or packets.
-    func own(_ rule: RoutingRule) -> Bool {
+    public func own(_ rule: RoutingRule) -> Bool {
         guard rule.ruleProtocol == routeProtocol else { return false }
         if rule.action == .lookUp(table: table) || rule.fwmark == fwmark { return true }
         return (rulePriority..<rulePriority + PolicyRouting.rulesPerFamily).contains(rule.priority)

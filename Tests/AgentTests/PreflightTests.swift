@@ -1,6 +1,7 @@
 import Agent
 import Glibc
 import MeshModel
+import Routing
 import TestSupport
 import Testing
 import WGKernel
@@ -34,6 +35,22 @@ private func outcome(_ kernel: FakeKernel, probe: Int32 = 0) async throws -> Mes
         let occupied = FakeKernel()
         await occupied.addLink("wgm0", kind: "dummy")
         #expect(try await outcome(occupied) == .nameTaken)
+    }
+
+    @Test func `rules of another instance at our place are told, our own are not`() async throws {
+        let marks = OwnerMarks(instance: nil)
+        for (table, expected) in [(marks.table, nil), (7001, MeshModel.ExitStatus.nameTaken)] {
+            let kernel = FakeKernel()
+            let rule = RoutingRule(
+                isV4: true,
+                priority: marks.rulePriority + 2,
+                .lookUp(table: table),
+                isInverted: true,
+                fwmark: marks.fwmark
+            )
+            try await HostNetwork(transport: kernel).apply([RoutingOperation.addRule(rule)])
+            #expect(try await outcome(kernel) == expected)
+        }
     }
 
     @Test func `our own tunnel from before holds the port by right`() async throws {

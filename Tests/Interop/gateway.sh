@@ -71,6 +71,7 @@ check "a has its default route" eventually 20 default_is_ours
 check "the rules, both families" eventually 20 rules_are_there
 check "the gateway forwards" eventually 20 eval '[ "$(in_host g sysctl -n net.ipv4.ip_forward)" = 1 ]'
 check "strict filters are loose" eventually 20 eval '[ "$(in_host a sysctl -n net.ipv4.conf.eth0.rp_filter)" = 2 ]'
+check "the gateway says that it serves" eventually 20 eval 'wgctl g status | grep -q "^Serving: 2 networks, ok"'
 check "the world answers through it" eventually 30 pings a "$world"
 check "by IPv6 too" eventually 30 pings a "$world6"
 reset_counters
@@ -88,6 +89,13 @@ echo "--- what the gateway refuses"
 check "a private network behind it" eval "! pings a $private"
 check "unless a route leads there" server_do route create --network-id office --prefix 172.16.5.0/24 --peer g --group All
 check "then it is reached" eventually 30 pings a "$private"
+
+check "a gateway without a way to a network says so" server_do route create --network-id lost \
+    --prefix 198.18.7.0/24 --peer g --group All
+ip -n g route add unreachable 198.18.7.0/24
+check "and which" eventually 40 eval 'wgctl g status --json | grep -q "198.18.7.0/24: No route to host"'
+ip -n g route del unreachable 198.18.7.0/24
+check "until there is one" eventually 40 eval 'wgctl g status | grep -q "^Serving: 4 networks, ok"'
 
 echo "--- other programs"
 # mends HOST WHAT FACT...: eventually the fact is back.
