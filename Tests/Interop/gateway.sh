@@ -93,7 +93,8 @@ check "then it is reached" eventually 30 pings a "$private"
 check "a gateway without a way to a network says so" server_do route create --network-id lost \
     --prefix 198.18.7.0/24 --peer g --group All
 ip -n g route add unreachable 198.18.7.0/24
-check "and which" eventually 40 eval 'wgctl g status --json | grep -q "198.18.7.0/24: No route to host"'
+check "and which" eventually 40 eval \
+    '[ "$(status_field g ".serving.problems[]")" = "198.18.7.0/24: No route to host" ]'
 ip -n g route del unreachable 198.18.7.0/24
 check "until there is one" eventually 40 eval 'wgctl g status | grep -q "^Serving: 4 networks, ok"'
 
