@@ -50,6 +50,7 @@ let package = Package(
 
         // 2: kernel
         .target(name: "ICE", dependencies: ["MeshModel", crypto]),
+        .target(name: "RelayWire", dependencies: ["MeshModel", crypto]),
         .target(name: "Routing", dependencies: ["CNetlink", "MeshModel", "NetlinkWire"]),
         .target(name: "WGKernel", dependencies: ["CNetlink", "MeshModel", "NetlinkWire"]),
 
@@ -124,6 +125,7 @@ let package = Package(
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "Routing", "TestSupport"]
         ),
         .testTarget(name: "ICETests", dependencies: ["ICE", "MeshModel", "TestSupport", crypto]),
+        .testTarget(name: "RelayWireTests", dependencies: ["MeshModel", "RelayWire", "TestSupport"]),
         .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "ICE", "MeshModel", "Routing", "TestSupport"]),
         .testTarget(name: "SimulationTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
         .testTarget(
