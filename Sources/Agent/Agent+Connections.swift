@@ -71,6 +71,7 @@ extension Agent {
             return nil
         }
         setSignalSink(nil)
+        relaySink.yield(.configure(nil))
         deliver(.management(.disconnected(reason: "the tunnel is down")))
         deliver(.signalServer(.disconnected(reason: "the tunnel is down")))
         return wish
@@ -102,6 +103,7 @@ extension Agent {
     }
 
     func handle(_ services: ServiceConfiguration) {
+        relaySink.yield(.configure(services.relay))
         guard let signal = services.signal else { return }
         signalServer = ServerAddress(
             host: signal.address.host,

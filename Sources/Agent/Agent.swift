@@ -70,6 +70,10 @@ package actor Agent<Transport: NetlinkTransport> {
 
     let openEchoes: OpenEchoes
     var echoPort: (any EchoPort)?
+    private let relays: RelayHub
+    private let relayCommands: AsyncStream<RelayHub.Command>
+    let relaySink: AsyncStream<RelayHub.Command>.Continuation
+    private let relayEvents: AsyncStream<RelayEvent>
     private let echoes: AsyncStream<EchoReply>
     let echoSink: AsyncStream<EchoReply>.Continuation
     /// Why the stored wish for routes could not be read; `nil`: it could, or there is a new one.
@@ -92,7 +96,8 @@ package actor Agent<Transport: NetlinkTransport> {
         logger: Logger,
         random: some RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
         openSTUN: @escaping OpenSTUN = STUNSockets.init(port:fwmark:sink:),
-        openEchoes: @escaping OpenEchoes = GatewayProbes.init(link:sink:)
+        openEchoes: @escaping OpenEchoes = GatewayProbes.init(link:sink:),
+        openLoopback: @escaping RelayHub.OpenPort = KernelLoopbackPort.init(sink:)
     ) {
         self.configuration = configuration
         self.identity = identity
@@ -132,6 +137,15 @@ package actor Agent<Transport: NetlinkTransport> {
         (saveRequests, saveSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (datagrams, datagramSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
         (echoes, echoSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
+        (relayCommands, relaySink) = AsyncStream.makeStream()
+        let (events, eventSink) = AsyncStream.makeStream(of: RelayEvent.self)
+        relayEvents = events
+        relays = RelayHub(
+            identity: identity.publicKey,
+            sockets: sockets,
+            logger: logger,
+            openPort: openLoopback
+        ) { eventSink.yield($0) }
         wishSink.yield(isEnabled)
     }
 
@@ -155,6 +169,8 @@ package actor Agent<Transport: NetlinkTransport> {
             group.addTask { await self.runAlarm() }
             group.addTask { await self.receiveDatagrams() }
             group.addTask { await self.receiveEchoes() }
+            group.addTask { [relays, relayCommands] in await relays.run(commands: relayCommands) }
+            group.addTask { await self.receiveRelayEvents() }
             group.addTask { await self.runStorage() }
             group.addTask { await self.watchLinks(kernelEvents) }
             group.addTask { [logger] in
@@ -190,6 +206,8 @@ package actor Agent<Transport: NetlinkTransport> {
             signalSink?(SignalStream.Outgoing(to: peer, message))
         case .send(let datagram):
             send(datagram)
+        case .relay(let request):
+            relaySink.yield(.perform(request))
         case .probe(let request):
             send(request)
         case .carriersMoved(let move):
@@ -214,6 +232,10 @@ package actor Agent<Transport: NetlinkTransport> {
 
     private func receiveDatagrams() async {
         for await datagram in datagrams { deliver(.datagram(datagram)) }
+    }
+
+    private func receiveRelayEvents() async {
+        for await event in relayEvents { deliver(.relay(event)) }
     }
 
     private func receiveEchoes() async {
@@ -301,7 +323,7 @@ package actor Agent<Transport: NetlinkTransport> {
         status.peers.contains { peer in
             switch peer.path {
             case .connecting: true
-            case .direct: peer.observed.map { $0.latestHandshakeSeconds == 0 } ?? true
+            case .direct, .relayed: peer.observed.map { $0.latestHandshakeSeconds == 0 } ?? true
             case .idle, .kernelSession: false
             }
         }
@@ -314,6 +336,7 @@ package actor Agent<Transport: NetlinkTransport> {
             self.stun = nil
         }
         guard port != 0, stun == nil else { return }
+        relaySink.yield(.setWireGuardPort(port))
         do throws(STUNSocketError) {
             stun = (port, try openSTUN(port, configuration.marks.fwmark, datagramSink))
             stunProblem = nil

@@ -75,6 +75,8 @@ public struct AgentCore: Sendable {
         case localNetworks(Set<IPPrefix>)
         /// The UDP port that the kernel's WireGuard socket is bound to.
         case listenPort(UInt16)
+        /// What the relays say.
+        case relay(RelayEvent)
         /// A STUN message that arrived on WireGuard's port.
         case datagram(Datagram)
         /// What the kernel says about the peers.
@@ -96,6 +98,7 @@ public struct AgentCore: Sendable {
         case signal(to: PublicKey, SignalMessage)
         /// Send from WireGuard's port.
         case send(Datagram)
+        case relay(RelayRequest)
         /// Send through the tunnel; see `EchoRequest`.
         case probe(EchoRequest)
         /// Routed networks changed hands; for the log.
@@ -118,6 +121,10 @@ public struct AgentCore: Sendable {
     var own: SelfConfiguration?
     var management: ConnectionState = .connecting
     var signalServer: ConnectionState = .connecting
+    /// `nil`: the mesh has no relay.
+    var relay: ConnectionState?
+    /// URL of the relay that we can be reached at; `nil` while there is none.
+    var homeRelay: String?
     var localAddresses: [IPAddress] = []
     var localNetworks: Set<IPPrefix> = []
     var listenPort: UInt16 = 0
@@ -184,6 +191,8 @@ public struct AgentCore: Sendable {
             if listenPort == 0 { for peer in sessions.keys { sessions[peer]?.offerNow(at: now) } }
             listenPort = port
             return renewLocalCandidates(at: now) + tick(at: now)
+        case .relay(let event):
+            return receive(event, at: now)
         case .datagram(let datagram):
             return receive(datagram, at: now)
         case .observed(let observations):
@@ -238,14 +247,18 @@ public struct AgentCore: Sendable {
     }
 
     private mutating func closeSessions(except kept: Set<PublicKey>) -> [Effect] {
-        for peer in sessions.keys where !kept.contains(peer) { sessions[peer] = nil }
+        var effects: [Effect] = []
+        for peer in sessions.keys.sorted() where !kept.contains(peer) {
+            if sessions[peer]?.relay != nil { effects.append(.relay(.close(peer))) }
+            sessions[peer] = nil
+        }
         sessionByUsername = sessionByUsername.filter { sessions[$0.value] != nil }
         observed = observed.filter { kept.contains($0.key) }
         if let map {
             let known = Set(map.peers.map(\.publicKey))
             lastEndpoints = lastEndpoints.filter { known.contains($0.key) }
         }
-        return []
+        return effects
     }
 
     private mutating func setEnabled(_ wish: Bool, at now: ContinuousClock.Instant) -> [Effect] {
@@ -317,7 +330,7 @@ public struct AgentCore: Sendable {
         return effects + reconcileIfChanged()
     }
 
-    private mutating func tick(at now: ContinuousClock.Instant) -> [Effect] {
+    mutating func tick(at now: ContinuousClock.Instant) -> [Effect] {
         let due = sessions.filter { $0.value.deadline.map { $0 <= now } ?? false }.keys.sorted()
         var effects: [Effect] = []
         for peer in due {
@@ -327,7 +340,7 @@ public struct AgentCore: Sendable {
     }
 
     /// Runs one step of a session and turns what it wants into effects of the agent.
-    private mutating func drive(
+    mutating func drive(
         _ peer: PublicKey,
         _ step: (inout PeerSession, PeerSession.Context, inout RandomSource) -> [PeerSession.Effect]
     ) -> [Effect] {
@@ -335,7 +348,9 @@ public struct AgentCore: Sendable {
         let context = PeerSession.Context(
             localAddresses: localAddresses,
             listenPort: listenPort,
-            isSignalConnected: signalServer == .connected
+            isSignalConnected: signalServer == .connected,
+            homeRelay: homeRelay,
+            kernelEndpoint: observed[peer].flatMap { $0.latestHandshakeSeconds > 0 ? $0.endpoint : nil }
         )
         let before = session.path
         let wanted = step(&session, context, &random)
@@ -344,6 +359,7 @@ public struct AgentCore: Sendable {
             switch effect {
             case .signal(let message): .signal(to: peer, message)
             case .send(let datagram): .send(datagram)
+            case .relay(let request): .relay(request)
             case .ignored(let reason): .ignored("\(peer): \(reason)")
             }
         }

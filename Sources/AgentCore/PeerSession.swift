@@ -8,6 +8,7 @@ struct PeerSession: Sendable {
     enum Effect: Hashable, Sendable {
         case signal(SignalMessage)
         case send(Datagram)
+        case relay(RelayRequest)
         case ignored(String)
     }
 
@@ -17,6 +18,10 @@ struct PeerSession: Sendable {
         /// 0 while the kernel has not said.
         var listenPort: UInt16
         var isSignalConnected: Bool
+        /// URL of the relay that we can be reached at; `nil` while there is none.
+        var homeRelay: String?
+        /// Where the kernel completed its last handshake with this peer, if it did.
+        var kernelEndpoint: Endpoint?
     }
 
     let peer: PublicKey
@@ -29,15 +34,17 @@ struct PeerSession: Sendable {
     private(set) var sessionID: [UInt8]
 
     private(set) var ice: ICEAgent?
-    /// The peer's credentials and session, from its last offer or answer.
-    private var remote: SessionDescription?
+    /// The peer's credentials, session and relay, from its last offer or answer.
+    private(set) var remote: SessionDescription?
+    /// The way over a relay, kept beside a direct one so that there is no gap when that ends.
+    var relay: RelayPath?
     private var locals: [LocalCandidate] = []
     /// Candidates that came before the offer they belong to; newest dropped beyond the bound.
     private var earlyCandidates: [RemoteCandidate] = []
-    private var guardian: OfferGuard
+    private(set) var guardian: OfferGuard
     /// What WireGuard was last told, and when it will be told something new.
-    private(set) var endpoint: Endpoint?
-    private var pendingEndpoint: (endpoint: Endpoint, due: ContinuousClock.Instant)?
+    var endpoint: Endpoint?
+    var pendingEndpoint: (endpoint: Endpoint, due: ContinuousClock.Instant)?
     private(set) var lastError: String?
 
     private static let mostEarlyCandidates = 64
@@ -64,14 +71,16 @@ struct PeerSession: Sendable {
     }
 
     var path: PeerStatus.Path {
-        guard let ice else { return .idle }
-        guard let pair = ice.selectedPair else { return .connecting }
-        return .direct(
-            local: pair.local.endpoint,
-            localKind: pair.local.kind,
-            remote: pair.remote.endpoint,
-            remoteKind: pair.remote.kind
-        )
+        if let pair = ice?.selectedPair {
+            return .direct(
+                local: pair.local.endpoint,
+                localKind: pair.local.kind,
+                remote: pair.remote.endpoint,
+                remoteKind: pair.remote.kind
+            )
+        }
+        if let relay, relay.endpoint != nil { return .relayed(server: relay.server) }
+        return ice == nil ? .idle : .connecting
     }
 
     func isWaiting(for transactionID: [UInt8]) -> Bool { ice?.isWaiting(for: transactionID) ?? false }
@@ -125,7 +134,10 @@ struct PeerSession: Sendable {
         }
         var effects: [Effect] = []
         if let due = ice?.deadline, due <= now { effects += driveICE(.tick, at: now, random: &random) }
-        if guardian.isDue(at: now, random: &random), ice == nil, context.isSignalConnected, context.listenPort != 0 {
+        let isRelayed = relay.map { $0.endpoint != nil }
+        if guardian.isDue(isDirect: ice != nil, isRelayed: isRelayed, at: now, random: &random),
+            context.isSignalConnected, context.listenPort != 0
+        {
             effects.append(.signal(.offer(description(context))))
         }
         return effects
@@ -145,13 +157,16 @@ struct PeerSession: Sendable {
                 let endpoint = Endpoint(address: address, port: context.listenPort)
                 return known[endpoint] ?? LocalCandidate(kind: .host, endpoint: endpoint, id: random.iceCharacters(32))
             }
-        guard ice != nil else { return [] }
         let added = locals.filter { known[$0.endpoint] == nil }
+        guard ice != nil else {
+            if !added.isEmpty { guardian.hurry(at: now, random: &random) }
+            return []
+        }
         let effects = driveICE(.localCandidates(locals), at: now, random: &random)
         return ice == nil ? effects : effects + added.map { .signal(.candidate(wireForm(of: $0))) }
     }
 
-    /// Something changed that may make a failed path work: offer again soon.
+    /// Something changed that may make a failed path work, or was lost: offer again soon.
     mutating func retrySoon(at now: ContinuousClock.Instant, random: inout RandomSource) {
         guardian.restart(at: now, random: &random)
     }
@@ -173,6 +188,7 @@ struct PeerSession: Sendable {
     ) -> [Effect] {
         let previous = remote
         remote = description
+        let relaying = renewRelay(context)
         var candidates: [Effect] = []
         if let credentials = description.credentials {
             let isNewSession = description.sessionID != nil && description.sessionID != previous?.sessionID
@@ -180,10 +196,10 @@ struct PeerSession: Sendable {
             if ice == nil { candidates = openICE(towards: credentials, at: now, random: &random) }
         } else {
             if ice != nil { closeICE(random: &random) }
-            lastError = "the peer does not do ICE with us, and no relay is in use"
+            if relay == nil { lastError = "the peer does not do ICE with us, and we have no relay in common" }
         }
         // The answer goes first: a stock receiver drops candidates that come before it.
-        return (mustAnswer ? [.signal(.answer(self.description(context)))] : []) + candidates
+        return (mustAnswer ? [.signal(.answer(self.description(context)))] : []) + relaying + candidates
     }
 
     private mutating func openICE(
@@ -222,9 +238,10 @@ struct PeerSession: Sendable {
             case .ignored(let reason): effects.append(.ignored(reason))
             case .selected(let pair): use(pair.remote.endpoint, at: now)
             case .failed(let failure):
-                // The kernel's endpoint stays: WireGuard may well be alive on a path where STUN fell silent.
+                // Without a relay the kernel's endpoint stays: WireGuard may be alive on a path where STUN fell silent.
                 lastError = failure.description
                 pendingEndpoint = nil
+                if let relayed = relay?.endpoint { endpoint = relayed }
                 closeICE(random: &random)
                 guardian.restart(at: now, random: &random)
             }
@@ -233,9 +250,8 @@ struct PeerSession: Sendable {
     }
 
     /// The controller tells WireGuard at once; the other side gives it five seconds to start the handshake.
-    private mutating func use(_ remote: Endpoint, at now: ContinuousClock.Instant) {
+    mutating func use(_ remote: Endpoint, at now: ContinuousClock.Instant) {
         lastError = nil
-        guardian.settle()
         if isController || endpoint != nil {
             endpoint = remote
             pendingEndpoint = nil
@@ -244,14 +260,15 @@ struct PeerSession: Sendable {
         }
     }
 
-    private func description(_ context: Context) -> SessionDescription {
+    func description(_ context: Context) -> SessionDescription {
         // While the peer says that it does no ICE we mirror it, as it expects.
         let mirrorsNoICE = remote.map { $0.credentials == nil } ?? false
         return SessionDescription(
             credentials: mirrorsNoICE ? nil : credentials,
             sessionID: mirrorsNoICE ? nil : sessionID,
             wireGuardPort: context.listenPort,
-            agentVersion: agentVersion
+            agentVersion: agentVersion,
+            relayServer: context.homeRelay
         )
     }
 
