@@ -74,6 +74,9 @@ package actor Agent<Transport: NetlinkTransport> {
     private let relayCommands: AsyncStream<RelayHub.Command>
     let relaySink: AsyncStream<RelayHub.Command>.Continuation
     private let relayEvents: AsyncStream<RelayEvent>
+    /// As the control plane names them.
+    let stunServers: AsyncStream<[HostPort]>
+    let stunServerSink: AsyncStream<[HostPort]>.Continuation
     private let echoes: AsyncStream<EchoReply>
     let echoSink: AsyncStream<EchoReply>.Continuation
     /// Why the stored wish for routes could not be read; `nil`: it could, or there is a new one.
@@ -137,6 +140,7 @@ package actor Agent<Transport: NetlinkTransport> {
         (saveRequests, saveSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (datagrams, datagramSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
         (echoes, echoSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
+        (stunServers, stunServerSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (relayCommands, relaySink) = AsyncStream.makeStream()
         let (events, eventSink) = AsyncStream.makeStream(of: RelayEvent.self)
         relayEvents = events
@@ -171,6 +175,7 @@ package actor Agent<Transport: NetlinkTransport> {
             group.addTask { await self.receiveEchoes() }
             group.addTask { [relays, relayCommands] in await relays.run(commands: relayCommands) }
             group.addTask { await self.receiveRelayEvents() }
+            group.addTask { await self.resolveSTUNServers() }
             group.addTask { await self.runStorage() }
             group.addTask { await self.watchLinks(kernelEvents) }
             group.addTask { [logger] in

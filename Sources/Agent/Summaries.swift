@@ -26,6 +26,7 @@ extension AgentCore.Input {
         case .signal(let peer, _): "signal message from \(peer)"
         case .datagram: "path check"
         case .relay: "relay"
+        case .stunServers: "STUN servers"
         case .listenPort: "WireGuard port"
         case .deregistered: "deregistered"
         case .routeIntent: "wgctl routes or exit"

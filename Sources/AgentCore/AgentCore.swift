@@ -75,6 +75,8 @@ public struct AgentCore: Sendable {
         case localNetworks(Set<IPPrefix>)
         /// The UDP port that the kernel's WireGuard socket is bound to.
         case listenPort(UInt16)
+        /// Addresses of the STUN servers.
+        case stunServers([Endpoint])
         /// What the relays say.
         case relay(RelayEvent)
         /// A STUN message that arrived on WireGuard's port.
@@ -125,6 +127,7 @@ public struct AgentCore: Sendable {
     var relay: ConnectionState?
     /// URL of the relay that we can be reached at; `nil` while there is none.
     var homeRelay: String?
+    var reflexive = ReflexiveGatherer()
     var localAddresses: [IPAddress] = []
     var localNetworks: Set<IPPrefix> = []
     var listenPort: UInt16 = 0
@@ -154,7 +157,8 @@ public struct AgentCore: Sendable {
 
     /// When `.tick` is due next; `nil` while nothing is pending.
     public var deadline: ContinuousClock.Instant? {
-        [sessions.values.lazy.compactMap(\.deadline).min(), routing.deadline].compactMap { $0 }.min()
+        [sessions.values.lazy.compactMap(\.deadline).min(), routing.deadline, reflexive.deadline]
+            .compactMap { $0 }.min()
     }
 
     public mutating func handle(_ input: Input, at now: ContinuousClock.Instant) -> [Effect] {
@@ -191,6 +195,11 @@ public struct AgentCore: Sendable {
             if listenPort == 0 { for peer in sessions.keys { sessions[peer]?.offerNow(at: now) } }
             listenPort = port
             return renewLocalCandidates(at: now) + tick(at: now)
+        case .stunServers(let servers):
+            guard servers != reflexive.servers else { return [] }
+            reflexive.servers = servers
+            reflexive.forget()
+            return gatherReflexive(at: now)
         case .relay(let event):
             return receive(event, at: now)
         case .datagram(let datagram):
@@ -282,7 +291,7 @@ public struct AgentCore: Sendable {
         guard sessions[peer] != nil else { return [.ignored("signal message from \(peer), which is not in the map")] }
         return drive(peer) { session, context, random in
             session.receive(message, context, at: now, random: &random)
-        } + reconcileIfChanged()
+        } + gatherReflexive(at: now) + reconcileIfChanged()
     }
 
     /// Hands a STUN message to the session it names: by username for a check, by transaction for an answer.
@@ -297,6 +306,9 @@ public struct AgentCore: Sendable {
             own.address.contains(datagram.remote.address) || own.addressV6?.contains(datagram.remote.address) == true
         {
             return [.ignored("STUN from inside the overlay: a tunnel inside the tunnel is refused")]
+        }
+        if reflexive.isWaiting(for: message.transactionID) {
+            return reflexive.receive(message, datagram) ? announceReflexive(at: now) : []
         }
         guard let peer = recipient(of: message) else { return [.ignored("STUN message for no session of ours")] }
         return drive(peer) { session, context, random in
@@ -321,13 +333,14 @@ public struct AgentCore: Sendable {
     }
 
     private mutating func renewLocalCandidates(at now: ContinuousClock.Instant) -> [Effect] {
+        reflexive.forget()
         var effects: [Effect] = []
         for peer in sessions.keys.sorted() {
             effects += drive(peer) { session, context, random in
                 session.renewLocalCandidates(context, at: now, random: &random)
             }
         }
-        return effects + reconcileIfChanged()
+        return effects + gatherReflexive(at: now) + reconcileIfChanged()
     }
 
     mutating func tick(at now: ContinuousClock.Instant) -> [Effect] {
@@ -336,6 +349,7 @@ public struct AgentCore: Sendable {
         for peer in due {
             effects += drive(peer) { session, context, random in session.tick(context, at: now, random: &random) }
         }
+        effects += reflexive.tick(at: now).map { .send($0) }
         return effects + tickRoutes(at: now) + (due.isEmpty ? [] : reconcileIfChanged())
     }
 
@@ -349,6 +363,7 @@ public struct AgentCore: Sendable {
             localAddresses: localAddresses,
             listenPort: listenPort,
             isSignalConnected: signalServer == .connected,
+            reflexive: reflexive.reflexive,
             homeRelay: homeRelay,
             kernelEndpoint: observed[peer].flatMap { $0.latestHandshakeSeconds > 0 ? $0.endpoint : nil }
         )

@@ -18,6 +18,8 @@ struct PeerSession: Sendable {
         /// 0 while the kernel has not said.
         var listenPort: UInt16
         var isSignalConnected: Bool
+        /// What STUN servers see of us.
+        var reflexive: [Endpoint]
         /// URL of the relay that we can be reached at; `nil` while there is none.
         var homeRelay: String?
         /// Where the kernel completed its last handshake with this peer, if it did.
@@ -39,6 +41,8 @@ struct PeerSession: Sendable {
     /// The way over a relay, kept beside a direct one so that there is no gap when that ends.
     var relay: RelayPath?
     private var locals: [LocalCandidate] = []
+    /// Told to the peer and nothing else: checks leave from the address behind them, which is among `locals`.
+    private var reflexives: [LocalCandidate] = []
     /// Candidates that came before the offer they belong to; newest dropped beyond the bound.
     private var earlyCandidates: [RemoteCandidate] = []
     private(set) var guardian: OfferGuard
@@ -99,12 +103,12 @@ struct PeerSession: Sendable {
         case .answer(let description):
             return negotiate(description, mustAnswer: false, context, at: now, random: &random)
         case .candidate(let candidate):
-            guard ice != nil else {
+            return ([candidate] + [candidate.forwarded].compactMap { $0 }).flatMap { candidate -> [Effect] in
+                if ice != nil { return driveICE(.remoteCandidate(candidate), at: now, random: &random) }
                 guard earlyCandidates.count < Self.mostEarlyCandidates else { return [.ignored("too many candidates")] }
                 earlyCandidates.append(candidate)
                 return []
             }
-            return driveICE(.remoteCandidate(candidate), at: now, random: &random)
         case .goIdle:
             return [.ignored("the peer went idle; our path stays, since it costs nothing")]
         case .heartbeat:
@@ -163,8 +167,21 @@ struct PeerSession: Sendable {
             return []
         }
         let effects = driveICE(.localCandidates(locals), at: now, random: &random)
-        return ice == nil ? effects : effects + added.map { .signal(.candidate(wireForm(of: $0))) }
+        return ice == nil ? effects : effects + added.map { .signal(.candidate(wireForm(of: $0, context))) }
     }
+
+    /// What STUN servers see of us changed: tells the peer.
+    mutating func renewReflexiveCandidates(_ context: Context, random: inout RandomSource) -> [Effect] {
+        let known = Dictionary(uniqueKeysWithValues: reflexives.map { ($0.endpoint, $0) })
+        reflexives = context.reflexive.map {
+            known[$0] ?? LocalCandidate(kind: .srflx, endpoint: $0, id: random.iceCharacters(32))
+        }
+        guard ice != nil else { return [] }
+        return reflexives.filter { known[$0.endpoint] == nil }.map { .signal(.candidate(wireForm(of: $0, context))) }
+    }
+
+    /// Whether ICE is looking for a path while the relay carries the traffic.
+    var isSeekingDirect: Bool { ice.map { $0.selectedPair == nil } ?? false }
 
     /// Something changed that may make a failed path work, or was lost: offer again soon.
     mutating func retrySoon(at now: ContinuousClock.Instant, random: inout RandomSource) {
@@ -193,7 +210,7 @@ struct PeerSession: Sendable {
         if let credentials = description.credentials {
             let isNewSession = description.sessionID != nil && description.sessionID != previous?.sessionID
             if ice != nil, isNewSession { closeICE(random: &random) }
-            if ice == nil { candidates = openICE(towards: credentials, at: now, random: &random) }
+            if ice == nil { candidates = openICE(towards: credentials, context, at: now, random: &random) }
         } else {
             if ice != nil { closeICE(random: &random) }
             if relay == nil { lastError = "the peer does not do ICE with us, and we have no relay in common" }
@@ -204,6 +221,7 @@ struct PeerSession: Sendable {
 
     private mutating func openICE(
         towards remoteCredentials: ICECredentials,
+        _ context: Context,
         at now: ContinuousClock.Instant,
         random: inout RandomSource
     ) -> [Effect] {
@@ -215,7 +233,8 @@ struct PeerSession: Sendable {
         var effects = driveICE(.localCandidates(locals), at: now, random: &random)
         for candidate in earlyCandidates { effects += driveICE(.remoteCandidate(candidate), at: now, random: &random) }
         earlyCandidates = []
-        return locals.map { .signal(.candidate(wireForm(of: $0))) } + effects
+        _ = renewReflexiveCandidates(context, random: &random)  // all of them are told here
+        return (locals + reflexives).map { .signal(.candidate(wireForm(of: $0, context))) } + effects
     }
 
     private mutating func closeICE(random: inout RandomSource) {
@@ -272,12 +291,29 @@ struct PeerSession: Sendable {
         )
     }
 
-    private func wireForm(of candidate: LocalCandidate) -> RemoteCandidate {
-        RemoteCandidate(
+    private func wireForm(of candidate: LocalCandidate, _ context: Context) -> RemoteCandidate {
+        // As stock agents write it: which of our addresses is behind it is nobody's business.
+        let unspecified = IPAddress(bytes: Array(repeating: 0, count: candidate.endpoint.address.bytes.count))
+        let related = unspecified.map { Endpoint(address: $0, port: context.listenPort) }
+        return RemoteCandidate(
             kind: candidate.kind,
             endpoint: candidate.endpoint,
             priority: candidate.priority,
+            related: candidate.kind == .host ? nil : related,
             id: candidate.id
         )
+    }
+}
+
+extension RemoteCandidate {
+    /// The same outside address with the port behind it, which a static port forward would keep: worth a check of its own
+    /// when the peer told its id, since older agents send it themselves. Source: spec/wire/ice.md 5.1.
+    fileprivate var forwarded: RemoteCandidate? {
+        guard kind == .srflx, id != nil, let port = related?.port, port != 0, port != endpoint.port else { return nil }
+        var copy = self
+        copy.endpoint.port = port
+        copy.related = nil
+        copy.id = nil
+        return copy
     }
 }
