@@ -36,6 +36,7 @@ extension StatusReport {
                     .object([
                         ("networks", .number(Int64(serving.networks))),
                         ("problems", .array(serving.problems.map(JSONValue.string))),
+                        ("draining", .bool(serving.isDraining)),
                     ])
                 } ?? .null
             ),
