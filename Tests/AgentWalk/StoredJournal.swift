@@ -1,11 +1,13 @@
-import Routing
+package import Routing
 import Synchronization
 
 /// A disk for the journal of settings.
-final class StoredJournal: Sendable {
+package final class StoredJournal: Sendable {
     private let value = Mutex(SysctlJournal())
 
-    var journal: SysctlJournal { value.withLock { $0 } }
+    package init() {}
 
-    func put(_ journal: SysctlJournal) { value.withLock { $0 = journal } }
+    package var journal: SysctlJournal { value.withLock { $0 } }
+
+    package func put(_ journal: SysctlJournal) { value.withLock { $0 = journal } }
 }
