@@ -117,6 +117,13 @@ let package = Package(
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "WGKernel", "Routing"],
             path: "Tests/TestSupport"
         ),
+        .target(
+            name: "AgentWalk",
+            dependencies: [
+                "Agent", "AgentCore", "MeshModel", "NetlinkWire", "Routing", "TestSupport", "WGKernel", logging,
+            ],
+            path: "Tests/AgentWalk"
+        ),
         .testTarget(name: "MeshModelTests", dependencies: ["MeshModel", "TestSupport"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["CNetlink", "NetlinkWire", "TestSupport"]),
         .testTarget(
@@ -150,14 +157,16 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkWire", "Routing",
+                "Agent", "AgentCore", "AgentWalk", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkWire",
+                "Routing",
                 "TestSupport", "WGKernel", grpcCore, grpcInProcess, grpcTransport, logging, protobuf,
             ]
         ),
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport", "WGKernel",
+                "AgentWalk", "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport",
+                "WGKernel",
                 "WGTool",
             ]
         ),

@@ -46,6 +46,8 @@ package actor Agent<Transport: NetlinkTransport> {
     /// What the kernel was made to hold by the last pass that succeeded: a difference from it is somebody else's doing.
     private var settled: Desired?
     private(set) var serving: Reconciler<Transport>.Serving?
+    /// Since when clients are asked to go elsewhere; `nil`: they are not.
+    var drainBegan: ContinuousClock.Instant?
     private(set) var repairs = RepairGuard()
     private(set) var history = ReconcileHistory()
     /// Why the next pass is made.
@@ -92,6 +94,7 @@ package actor Agent<Transport: NetlinkTransport> {
         state: StateDirectory,
         stored: StoredState? = nil,
         isEnabled: Bool,
+        isDraining: Bool = false,
         routes: RouteIntentFile.Loaded = RouteIntentFile.Loaded(intent: RouteIntent()),
         transport: Transport,
         sysctls: any SysctlAccess = KernelSysctls(),
@@ -122,6 +125,7 @@ package actor Agent<Transport: NetlinkTransport> {
         core = AgentCore(
             configuration: AgentCore.Configuration(configuration, identity: identity),
             isEnabled: isEnabled,
+            isDraining: isDraining,
             routeIntent: routes.intent,
             random: random
         )
@@ -135,6 +139,7 @@ package actor Agent<Transport: NetlinkTransport> {
             logger: logger
         )
         lastPass = clock.now
+        drainBegan = isDraining ? clock.now : nil
         (wishes, wishSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (passRequests, passSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (saveRequests, saveSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -313,7 +318,7 @@ package actor Agent<Transport: NetlinkTransport> {
     /// While a session is being set up the kernel's handshake is awaited: 1, 2, 4 ... seconds. Afterwards everything but
     /// peers is watched by notifications; for them, and for settings of single links, there is none.
     private func quietInterval() -> Duration {
-        guard isSettingUp, settlingPasses < 5 else { return Self.idleInterval }
+        guard core.isSettingUp, settlingPasses < 5 else { return Self.idleInterval }
         settlingPasses += 1
         return .seconds(1 << (settlingPasses - 1))
     }
@@ -323,16 +328,6 @@ package actor Agent<Transport: NetlinkTransport> {
     static var activeInterval: Duration { .seconds(2) }
     /// Bounds the work that another program's changes can cause: a router may see thousands a minute.
     private static var minimumInterval: Duration { .milliseconds(250) }
-
-    private var isSettingUp: Bool {
-        status.peers.contains { peer in
-            switch peer.path {
-            case .connecting: true
-            case .direct, .relayed: peer.observed.map { $0.latestHandshakeSeconds == 0 } ?? true
-            case .idle, .kernelSession: false
-            }
-        }
-    }
 
     /// STUN shares WireGuard's port, so its sockets follow it. 0: the tunnel is down.
     private func shareListenPort(_ port: UInt16) {

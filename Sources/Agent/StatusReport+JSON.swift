@@ -37,6 +37,7 @@ extension StatusReport {
                     .object([
                         ("networks", .number(Int64(serving.networks))),
                         ("problems", .array(serving.problems.map(JSONValue.string))),
+                        ("draining", .bool(serving.isDraining)),
                     ])
                 } ?? .null
             ),

@@ -31,7 +31,8 @@ extension StatusReport {
         lines += RouteReport(routes: core.routes).statusLines
         if let serving {
             let count = serving.networks == 1 ? "1 network" : "\(serving.networks) networks"
-            lines.append("Serving: \(count), " + (serving.problems.isEmpty ? "ok" : "with problems"))
+            let verdict = serving.problems.isEmpty ? "ok" : "with problems"
+            lines.append("Serving: \(count), \(verdict)" + (serving.isDraining ? ", draining (wgctl drain)" : ""))
         }
         if let last = repairs.lastAtSeconds {
             lines.append(

@@ -43,10 +43,13 @@ package struct StatusReport: Sendable {
     package struct Serving: Hashable, Sendable {
         package var networks: Int
         package var problems: [String]
+        /// Clients are asked to go elsewhere.
+        package var isDraining: Bool
 
-        package init(networks: Int, problems: [String]) {
+        package init(networks: Int, problems: [String], isDraining: Bool = false) {
             self.networks = networks
             self.problems = problems
+            self.isDraining = isDraining
         }
     }
 

@@ -21,6 +21,7 @@ extension AgentCore.Input {
         case .networkMap(let map): "network map \(map.serial)"
         case .storedMap(let stored): "stored network map \(stored.map.serial)"
         case .lastEndpoints: "endpoints of last time"
+        case .setDraining(let isDraining): isDraining ? "wgctl drain" : "wgctl undrain"
         case .setEnabled(let isEnabled): isEnabled ? "wgctl up" : "wgctl down"
         case .localAddresses, .localNetworks: "addresses of this host"
         case .signal(let peer, _): "signal message from \(peer)"

@@ -30,6 +30,17 @@ extension AgentCore {
         )
     }
 
+    /// Whether a handshake with some peer is expected soon.
+    public var isSettingUp: Bool {
+        sessions.contains { peer, session in
+            switch session.path {
+            case .connecting: true
+            case .direct: (observed[peer]?.latestHandshakeSeconds ?? 0) == 0
+            case .idle, .kernelSession: false
+            }
+        }
+    }
+
     /// Of networks, exit nodes and gateways alone.
     public var routeStatus: RouteStatus {
         let names = Dictionary(

@@ -87,6 +87,8 @@ public struct AgentCore: Sendable {
         case echo(EchoReply)
         /// What the user wants of routes; the caller has stored it.
         case routeIntent(RouteIntent)
+        /// As a gateway: whether clients are asked to go elsewhere; the caller has stored it.
+        case setDraining(Bool)
         /// The user's wish: `false` takes the tunnel down and keeps it down.
         case setEnabled(Bool)
         /// `deadline` has come.
@@ -114,6 +116,7 @@ public struct AgentCore: Sendable {
     let configuration: Configuration
     var random: RandomSource
     var isEnabled: Bool
+    public private(set) var isDraining: Bool
     var map: NetworkMap?
     /// When the map in force came from the control plane, seconds since 1970, if it is the stored one; `nil`: it is fresh.
     var mapStoredSeconds: Int64?
@@ -132,7 +135,11 @@ public struct AgentCore: Sendable {
     var localNetworks: Set<IPPrefix> = []
     var listenPort: UInt16 = 0
     var deregistration: String?
-    var sessions: [PublicKey: PeerSession] = [:]
+    /// Changed by `put` alone, which keeps `deadlines` true.
+    private(set) var sessions: [PublicKey: PeerSession] = [:]
+    private var deadlines = SessionDeadlines()
+    /// A session has chosen another endpoint since the desired state was last worked out.
+    private var hasNewEndpoint = false
     var observed: [PublicKey: PeerObservation] = [:]
     /// Which session a check belongs to: our username fragment, unique per session.
     var sessionByUsername: [String: PublicKey] = [:]
@@ -142,23 +149,25 @@ public struct AgentCore: Sendable {
 
     /// - Parameters:
     ///   - isEnabled: the user's persisted wish; see `.setEnabled`.
+    ///   - isDraining: likewise; see `.setDraining`.
     ///   - routeIntent: likewise; see `.routeIntent`.
     public init(
         configuration: Configuration,
         isEnabled: Bool = true,
+        isDraining: Bool = false,
         routeIntent: RouteIntent = RouteIntent(),
         random: some RandomNumberGenerator & Sendable
     ) {
         self.configuration = configuration
         self.isEnabled = isEnabled
+        self.isDraining = isDraining
         self.random = RandomSource(random)
         routing.intent = routeIntent
     }
 
     /// When `.tick` is due next; `nil` while nothing is pending.
     public var deadline: ContinuousClock.Instant? {
-        [sessions.values.lazy.compactMap(\.deadline).min(), routing.deadline, reflexive.deadline]
-            .compactMap { $0 }.min()
+        [deadlines.first, routing.deadline, reflexive.deadline].compactMap { $0 }.min()
     }
 
     public mutating func handle(_ input: Input, at now: ContinuousClock.Instant) -> [Effect] {
@@ -192,7 +201,13 @@ public struct AgentCore: Sendable {
             return reconcileIfChanged()
         case .listenPort(let port):
             guard port != listenPort else { return [] }
-            if listenPort == 0 { for peer in sessions.keys { sessions[peer]?.offerNow(at: now) } }
+            if listenPort == 0 {
+                for (peer, session) in sessions {
+                    var session = session
+                    session.offerNow(at: now)
+                    put(session, for: peer)
+                }
+            }
             listenPort = port
             return renewLocalCandidates(at: now) + tick(at: now)
         case .stunServers(let servers):
@@ -211,6 +226,9 @@ public struct AgentCore: Sendable {
             return receive(reply, at: now)
         case .routeIntent(let intent):
             return setRouteIntent(intent, at: now)
+        case .setDraining(let wish):
+            isDraining = wish
+            return reconcileIfChanged()
         case .setEnabled(let wish):
             return setEnabled(wish, at: now)
         case .tick:
@@ -247,7 +265,7 @@ public struct AgentCore: Sendable {
                 random: &random
             )
             sessionByUsername[session.credentials.usernameFragment] = peer.publicKey
-            sessions[peer.publicKey] = session
+            put(session, for: peer.publicKey)
             effects += drive(peer.publicKey) { session, context, random in
                 session.renewLocalCandidates(context, at: now, random: &random)
             }
@@ -259,7 +277,7 @@ public struct AgentCore: Sendable {
         var effects: [Effect] = []
         for peer in sessions.keys.sorted() where !kept.contains(peer) {
             if sessions[peer]?.relay != nil { effects.append(.relay(.close(peer))) }
-            sessions[peer] = nil
+            put(nil, for: peer)
         }
         sessionByUsername = sessionByUsername.filter { sessions[$0.value] != nil }
         observed = observed.filter { kept.contains($0.key) }
@@ -291,7 +309,7 @@ public struct AgentCore: Sendable {
         guard sessions[peer] != nil else { return [.ignored("signal message from \(peer), which is not in the map")] }
         return drive(peer) { session, context, random in
             session.receive(message, context, at: now, random: &random)
-        } + gatherReflexive(at: now) + reconcileIfChanged()
+        } + gatherReflexive(at: now) + reconcileIfEndpointChanged()
     }
 
     /// Hands a STUN message to the session it names: by username for a check, by transaction for an answer.
@@ -313,7 +331,7 @@ public struct AgentCore: Sendable {
         guard let peer = recipient(of: message) else { return [.ignored("STUN message for no session of ours")] }
         return drive(peer) { session, context, random in
             session.receive(message, datagram, context, at: now, random: &random)
-        } + reconcileIfChanged()
+        } + reconcileIfEndpointChanged()
     }
 
     private func recipient(of message: STUNMessage) -> PublicKey? {
@@ -328,7 +346,11 @@ public struct AgentCore: Sendable {
         let wasConnected = signalServer == .connected
         signalServer = state
         guard state == .connected, !wasConnected else { return [] }
-        for peer in sessions.keys { sessions[peer]?.retrySoon(at: now, random: &random) }
+        for peer in sessions.keys.sorted() {
+            guard var session = sessions[peer] else { continue }
+            session.retrySoon(at: now, random: &random)
+            put(session, for: peer)
+        }
         return tick(at: now)
     }
 
@@ -340,17 +362,16 @@ public struct AgentCore: Sendable {
                 session.renewLocalCandidates(context, at: now, random: &random)
             }
         }
-        return effects + gatherReflexive(at: now) + reconcileIfChanged()
+        return effects + gatherReflexive(at: now) + reconcileIfEndpointChanged()
     }
 
     mutating func tick(at now: ContinuousClock.Instant) -> [Effect] {
-        let due = sessions.filter { $0.value.deadline.map { $0 <= now } ?? false }.keys.sorted()
         var effects: [Effect] = []
-        for peer in due {
+        for peer in deadlines.due(at: now) {
             effects += drive(peer) { session, context, random in session.tick(context, at: now, random: &random) }
         }
         effects += reflexive.tick(at: now).map { .send($0) }
-        return effects + tickRoutes(at: now) + (due.isEmpty ? [] : reconcileIfChanged())
+        return effects + tickRoutes(at: now) + reconcileIfEndpointChanged()
     }
 
     /// Runs one step of a session and turns what it wants into effects of the agent.
@@ -369,7 +390,7 @@ public struct AgentCore: Sendable {
         )
         let before = session.path
         let wanted = step(&session, context, &random)
-        sessions[peer] = session
+        put(session, for: peer)
         var effects: [Effect] = wanted.map { effect in
             switch effect {
             case .signal(let message): .signal(to: peer, message)
@@ -382,7 +403,19 @@ public struct AgentCore: Sendable {
         return effects
     }
 
+    /// - Parameter session: `nil`: there is none any more.
+    private mutating func put(_ session: PeerSession?, for peer: PublicKey) {
+        if session?.endpoint != sessions[peer]?.endpoint { hasNewEndpoint = true }
+        sessions[peer] = session
+        deadlines.set(session?.deadline, for: peer)
+    }
+
+    /// As `reconcileIfChanged`, for what can change nothing of the desired state but a peer's endpoint: with a thousand
+    /// peers the state is too large to be worked out whenever a session stirs.
+    mutating func reconcileIfEndpointChanged() -> [Effect] { hasNewEndpoint ? reconcileIfChanged() : [] }
+
     mutating func reconcileIfChanged() -> [Effect] {
+        hasNewEndpoint = false
         let desired = desiredState
         guard desired != reconciled else { return [] }
         reconciled = desired

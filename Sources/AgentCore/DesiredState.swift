@@ -63,7 +63,8 @@ extension AgentCore {
         return GatewayConfiguration(
             served: Set(served.map { GatewayConfiguration.Served(prefix: $0.key, masquerade: $0.value) }),
             isInternetOnly: !configuration.exitReachesPrivateNetworks,
-            blockedNetworks: configuration.blocksLocalNetworks ? localNetworks : []
+            blockedNetworks: configuration.blocksLocalNetworks ? localNetworks : [],
+            isDraining: isDraining
         )
     }
 

@@ -35,13 +35,15 @@ struct ReflexiveGatherer: Sendable {
 
     func isWaiting(for transactionID: [UInt8]) -> Bool { requests[transactionID] != nil }
 
+    func isFresh(at now: ContinuousClock.Instant) -> Bool { begun.map { now - $0 < Self.lifetime } ?? false }
+
     /// Begins to ask unless what is known is fresh.
     mutating func gather(
         from locals: [Endpoint],
         at now: ContinuousClock.Instant,
         random: inout RandomSource
     ) -> [Datagram] {
-        if let begun, now - begun < Self.lifetime { return [] }
+        if isFresh(at: now) { return [] }
         requests = [:]
         for local in locals.prefix(Self.mostLocals) {
             let alike = servers.filter { $0.address.isV4 == local.address.isV4 }
@@ -95,7 +97,9 @@ struct ReflexiveGatherer: Sendable {
 extension AgentCore {
     /// Asks for our reflexive addresses, for the sessions that are being set up.
     mutating func gatherReflexive(at now: ContinuousClock.Instant) -> [Effect] {
-        guard listenPort != 0, sessions.values.contains(where: \.isSeekingDirect) else { return [] }
+        guard listenPort != 0, !reflexive.isFresh(at: now), sessions.values.contains(where: \.isSeekingDirect) else {
+            return []
+        }
         let locals = localAddresses.map { Endpoint(address: $0, port: listenPort) }
         return reflexive.gather(from: locals, at: now, random: &random).map { .send($0) }
     }

@@ -33,11 +33,11 @@ extension AgentCore {
         case .ready(let peer, let server, let endpoint):
             return drive(peer) { session, context, _ in
                 session.relayReady(server, endpoint, context, at: now)
-            } + reconcileIfChanged()
+            } + reconcileIfEndpointChanged()
         case .lost(let peer, let server):
             return drive(peer) { session, _, random in
                 session.relayLost(server, at: now, random: &random)
-            } + reconcileIfChanged()
+            } + reconcileIfEndpointChanged()
         }
     }
 
