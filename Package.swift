@@ -17,6 +17,7 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -61,7 +62,7 @@ let package = Package(
         .target(name: "WGKernel", dependencies: ["CNetlink", "MeshModel", "NetlinkWire"]),
 
         // 3: decide
-        .target(name: "AgentCore", dependencies: ["ICE", "MeshModel", "Routing"]),
+        .target(name: "AgentCore", dependencies: ["ICE", "MeshModel", "RelayWire", "Routing"]),
         .target(name: "MapCompiler", dependencies: ["MeshModel"]),
         .target(name: "WGTool", dependencies: ["MeshModel", "WGKernel"]),
 
@@ -75,9 +76,9 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
-                "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioPosix, serviceLifecycle,
-                unixSignals,
+                "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "RelayWire",
+                "Routing", "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+                nioWebSocket, serviceLifecycle, unixSignals,
             ]
         ),
         .target(
@@ -122,6 +123,13 @@ let package = Package(
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "WGKernel", "Routing"],
             path: "Tests/TestSupport"
         ),
+        .target(
+            name: "AgentWalk",
+            dependencies: [
+                "Agent", "AgentCore", "MeshModel", "NetlinkWire", "Routing", "TestSupport", "WGKernel", logging,
+            ],
+            path: "Tests/AgentWalk"
+        ),
         .testTarget(name: "MeshModelTests", dependencies: ["MeshModel", "TestSupport"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["CNetlink", "NetlinkWire", "TestSupport"]),
         .testTarget(
@@ -135,7 +143,10 @@ let package = Package(
         ),
         .testTarget(name: "ICETests", dependencies: ["ICE", "MeshModel", "TestSupport", crypto]),
         .testTarget(name: "RelayWireTests", dependencies: ["MeshModel", "RelayWire", "TestSupport"]),
-        .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "ICE", "MeshModel", "Routing", "TestSupport"]),
+        .testTarget(
+            name: "AgentCoreTests",
+            dependencies: ["AgentCore", "ICE", "MeshModel", "RelayWire", "Routing", "TestSupport"]
+        ),
         .testTarget(name: "SimulationTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
         .testTarget(
             name: "MapCompilerTests",
@@ -153,14 +164,16 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkWire", "Routing",
+                "Agent", "AgentCore", "AgentWalk", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkWire",
+                "Routing",
                 "TestSupport", "WGKernel", grpcCore, grpcInProcess, grpcTransport, logging, protobuf,
             ]
         ),
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport", "WGKernel",
+                "AgentWalk", "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport",
+                "WGKernel",
                 "WGTool",
             ]
         ),

@@ -21,7 +21,7 @@ enum ImportRules {
         Target(name: "RelayWire", own: ["MeshModel"], foreign: ["Crypto"]),
         Target(name: "Routing", own: ["CNetlink", "MeshModel", "NetlinkWire"], foreign: []),
         Target(name: "WGKernel", own: ["CNetlink", "MeshModel", "NetlinkWire"], foreign: []),
-        Target(name: "AgentCore", own: ["ICE", "MeshModel", "Routing"], foreign: []),
+        Target(name: "AgentCore", own: ["ICE", "MeshModel", "RelayWire", "Routing"], foreign: []),
         Target(name: "MapCompiler", own: ["MeshModel"], foreign: []),
         Target(name: "WGTool", own: ["MeshModel", "WGKernel"], foreign: []),
         Target(name: "NetlinkSocket", own: ["CNetlink", "NetlinkWire"], foreign: ["Dispatch", "Glibc"]),
@@ -33,12 +33,12 @@ enum ImportRules {
         Target(
             name: "Agent",
             own: [
-                "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
-                "WGKernel",
+                "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire",
+                "RelayWire", "Routing", "WGKernel",
             ],
             foreign: [
                 "Dispatch", "FoundationEssentials", "GRPCCore", "GRPCNIOTransportHTTP2Posix", "Glibc", "Logging",
-                "NIOCore", "NIOPosix", "ServiceLifecycle", "UnixSignals",
+                "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL", "NIOWebSocket", "ServiceLifecycle", "UnixSignals",
             ]
         ),
         Target(
