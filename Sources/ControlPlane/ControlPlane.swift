@@ -4,7 +4,6 @@ package import Logging
 package import MeshModel
 import NIOCore
 import NIOPosix
-import NIOSSL
 import RelayWire
 import ServiceLifecycle
 import UnixSignals
@@ -23,6 +22,8 @@ package struct ControlPlane: Sendable {
     /// `nil`: agents use others, or none.
     let stun: STUNServer?
     private let relay: RelayServer?
+    /// `nil`: plaintext.
+    private let tls: TLSCertificate?
     private let logger: Logger
 
     /// Takes the data directory and the port, so that whatever is wrong with either is told before anything runs.
@@ -43,7 +44,13 @@ package struct ControlPlane: Sendable {
             domain: configuration.domain,
             atSeconds: secondsSince1970()
         )
-        let tls: NIOSSLContext? = if let files = configuration.tls { try files.context() } else { nil }
+        let tls: TLSCertificate? =
+            if let files = configuration.tls {
+                try TLSCertificate(files, loop: Self.eventLoops.next(), logger: logger)
+            } else {
+                nil
+            }
+        self.tls = tls
         let socket = try ListeningSocket(on: configuration.listen)
         endpoint = socket.endpoint
         publicAddress = PublicAddress(configured: configuration.publicAddress, listen: socket.endpoint)
@@ -98,6 +105,7 @@ package struct ControlPlane: Sendable {
             Self.service(publisher, named: "map publisher"),
             Self.service(server, named: "gRPC server"),
         ]
+        if let tls { services.append(Self.service(tls, named: "certificate")) }
         if let stun { services.append(Self.service(stun, named: "STUN server")) }
         var configuration = ServiceGroupConfiguration(
             services: services,

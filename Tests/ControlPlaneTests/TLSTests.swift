@@ -66,6 +66,49 @@ struct TLSTests {
         }
     }
 
+    @Test func `a new certificate is in use within seconds, half a one is not, and open connections stay`() async throws
+    {
+        try await withTemporaryFolder { folder in
+            let files = try write(certificate: certificate, key: privateKey, to: folder)
+            let server = try ControlPlane(
+                ServerConfiguration(dataDirectory: folder + "/data", listen: loopback(), tls: files),
+                logger: Logger(label: "test")
+            )
+            let first = try NIOSSLContext(configuration: .trusting(files.certificatePath))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await server.run(handlesSignals: false) }
+                try await TestSocket.connect(to: server.endpoint, tls: first) { open in
+                    try await expectHealth(open)
+                    try newCertificate.write(toFile: files.certificatePath, atomically: true, encoding: .utf8)
+                    let second = try NIOSSLContext(configuration: .trusting(files.certificatePath))
+                    try newPrivateKey.write(toFile: files.privateKeyPath, atomically: true, encoding: .utf8)
+                    // The test's time limit ends it if the certificate never comes.
+                    while !(await isServed(by: server.endpoint, trusting: second)) { try Task.checkCancellation() }
+                    #expect(await !isServed(by: server.endpoint, trusting: first))
+                    try await expectHealth(open)
+                    try "nothing".write(toFile: files.certificatePath, atomically: true, encoding: .utf8)
+                    #expect(await wait(.seconds(3)))  // longer than a change goes unnoticed
+                    #expect(await isServed(by: server.endpoint, trusting: second))
+                }
+                group.cancelAll()
+            }
+        }
+    }
+
+    private func isServed(by endpoint: MeshModel.Endpoint, trusting context: NIOSSLContext) async -> Bool {
+        do {
+            try await TestSocket.connect(to: endpoint, tls: context) { try await expectHealth($0) }
+            return true
+        } catch {
+            return false  // the handshake failed
+        }
+    }
+
+    private func expectHealth(_ socket: TestSocket) async throws {
+        try await socket.send("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        #expect(try await socket.text(upTo: "}").hasPrefix("HTTP/1.1 200 OK\r\n"))
+    }
+
     private func write(
         certificate: String,
         key: String,
@@ -95,6 +138,28 @@ struct TLSTests {
         zj0EAwIDRwAwRAIgJ7kVJ6UoAVWfiYOpWb1nomvm/zVe1QekCtLp6G0We4UCIDfY
         kjzgmjOAhdPL5LBHhFCnlGO2urRuLkCL3PHXbMw5
         -----END CERTIFICATE-----
+        """
+
+    private let newCertificate = """
+        -----BEGIN CERTIFICATE-----
+        MIIBlDCCATugAwIBAgIUFxAAtMpa7OzKeCXh7jJlr0qeapIwCgYIKoZIzj0EAwIw
+        FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjIzMzQwOFoYDzIxMjYxMDI5
+        MjMzNDA4WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+        PQMBBwNCAASOAMrekWp/39Zb0I1mAcH4fkCiN0qBZZKQGBvvr3fnYyE/IKYNfQmh
+        9+oJBMMLkZIaUw6vDeZwenvaW8yHf3+Ko2kwZzAdBgNVHQ4EFgQUiyhfJJzd+qsX
+        4TXmi7LAHbcEdHgwHwYDVR0jBBgwFoAUiyhfJJzd+qsX4TXmi7LAHbcEdHgwDwYD
+        VR0TAQH/BAUwAwEB/zAUBgNVHREEDTALgglsb2NhbGhvc3QwCgYIKoZIzj0EAwID
+        RwAwRAIgbVT6q9QbcRjBctW9v9s6mzq1lZBuOXkqdnXMFzWDXAMCIGSi3PAirB0Q
+        EycHWdgntirKKYLknCT0ZCfZFYiHbjAx
+        -----END CERTIFICATE-----
+        """
+
+    private let newPrivateKey = """
+        -----BEGIN PRIVATE KEY-----
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg4EYs1Y0afrw1SAGv
+        WseP4FDOxuinqCkPCVxnaSNN1CqhRANCAASOAMrekWp/39Zb0I1mAcH4fkCiN0qB
+        ZZKQGBvvr3fnYyE/IKYNfQmh9+oJBMMLkZIaUw6vDeZwenvaW8yHf3+K
+        -----END PRIVATE KEY-----
         """
 
     private let privateKey = """

@@ -16,7 +16,7 @@ struct PortListener: HTTP2ServerTransport.ListenerFactory {
     let eventLoopGroup: any EventLoopGroup
     let socket: ListeningSocket
     /// `nil`: plaintext.
-    let tls: NIOSSLContext?
+    let tls: TLSCertificate?
     /// Connections at once; more are closed as they come.
     let connectionLimit: Int
     let web: WebConnection.Service
@@ -39,9 +39,12 @@ struct PortListener: HTTP2ServerTransport.ListenerFactory {
             // WireGuard's packets and gRPC's small messages must not wait for each other.
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                let certificate =
+                    tls?.context(for: channel).map { $0 as NIOSSLContext? }
+                    ?? channel.eventLoop.makeSucceededFuture(nil)
+                return certificate.flatMapThrowing { certificate in
                     let pipeline = channel.pipeline.syncOperations
-                    if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+                    if let certificate { try pipeline.addHandler(NIOSSLServerHandler(context: certificate)) }
                     try pipeline.addHandler(
                         FirstBytes { greeting in
                             switch greeting {
