@@ -72,6 +72,13 @@ package actor Agent<Transport: NetlinkTransport> {
 
     let openEchoes: OpenEchoes
     var echoPort: (any EchoPort)?
+    private let relays: RelayHub
+    private let relayCommands: AsyncStream<RelayHub.Command>
+    let relaySink: AsyncStream<RelayHub.Command>.Continuation
+    private let relayEvents: AsyncStream<RelayEvent>
+    /// As the control plane names them.
+    let stunServers: AsyncStream<[HostPort]>
+    let stunServerSink: AsyncStream<[HostPort]>.Continuation
     private let echoes: AsyncStream<EchoReply>
     let echoSink: AsyncStream<EchoReply>.Continuation
     /// Why the stored wish for routes could not be read; `nil`: it could, or there is a new one.
@@ -95,7 +102,8 @@ package actor Agent<Transport: NetlinkTransport> {
         logger: Logger,
         random: some RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
         openSTUN: @escaping OpenSTUN = STUNSockets.init(port:fwmark:sink:),
-        openEchoes: @escaping OpenEchoes = GatewayProbes.init(link:sink:)
+        openEchoes: @escaping OpenEchoes = GatewayProbes.init(link:sink:),
+        openLoopback: @escaping RelayHub.OpenPort = KernelLoopbackPort.init(sink:)
     ) {
         self.configuration = configuration
         self.identity = identity
@@ -137,6 +145,16 @@ package actor Agent<Transport: NetlinkTransport> {
         (saveRequests, saveSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (datagrams, datagramSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
         (echoes, echoSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
+        (stunServers, stunServerSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (relayCommands, relaySink) = AsyncStream.makeStream()
+        let (events, eventSink) = AsyncStream.makeStream(of: RelayEvent.self)
+        relayEvents = events
+        relays = RelayHub(
+            identity: identity.publicKey,
+            sockets: sockets,
+            logger: logger,
+            openPort: openLoopback
+        ) { eventSink.yield($0) }
         wishSink.yield(isEnabled)
     }
 
@@ -160,6 +178,9 @@ package actor Agent<Transport: NetlinkTransport> {
             group.addTask { await self.runAlarm() }
             group.addTask { await self.receiveDatagrams() }
             group.addTask { await self.receiveEchoes() }
+            group.addTask { [relays, relayCommands] in await relays.run(commands: relayCommands) }
+            group.addTask { await self.receiveRelayEvents() }
+            group.addTask { await self.resolveSTUNServers() }
             group.addTask { await self.runStorage() }
             group.addTask { await self.watchLinks(kernelEvents) }
             group.addTask { [logger] in
@@ -195,6 +216,8 @@ package actor Agent<Transport: NetlinkTransport> {
             signalSink?(SignalStream.Outgoing(to: peer, message))
         case .send(let datagram):
             send(datagram)
+        case .relay(let request):
+            relaySink.yield(.perform(request))
         case .probe(let request):
             send(request)
         case .carriersMoved(let move):
@@ -219,6 +242,10 @@ package actor Agent<Transport: NetlinkTransport> {
 
     private func receiveDatagrams() async {
         for await datagram in datagrams { deliver(.datagram(datagram)) }
+    }
+
+    private func receiveRelayEvents() async {
+        for await event in relayEvents { deliver(.relay(event)) }
     }
 
     private func receiveEchoes() async {
@@ -309,6 +336,7 @@ package actor Agent<Transport: NetlinkTransport> {
             self.stun = nil
         }
         guard port != 0, stun == nil else { return }
+        relaySink.yield(.setWireGuardPort(port))
         do throws(STUNSocketError) {
             stun = (port, try openSTUN(port, configuration.marks.fwmark, datagramSink))
             stunProblem = nil

@@ -16,6 +16,8 @@ extension AgentCore {
             listenPort: listenPort,
             management: management,
             signalServer: signalServer,
+            relay: relay,
+            relayServer: homeRelay,
             mapSerial: map?.serial,
             mapStoredSeconds: mapStoredSeconds,
             mapRoutes: map?.routes ?? [],
@@ -65,9 +67,12 @@ extension AgentCore {
 
     private func path(_ session: PeerSession?, _ observed: PeerObservation?, nowSeconds: Int64) -> PeerStatus.Path {
         let path = session?.path ?? .idle
-        if case .direct = path { return path }
+        switch path {
+        case .direct, .relayed: return path
+        case .idle, .connecting, .kernelSession: break
+        }
         guard let observed, let endpoint = observed.endpoint, observed.latestHandshakeSeconds > 0,
-            nowSeconds - observed.latestHandshakeSeconds < Self.rejectAfterTimeSeconds
+            nowSeconds - observed.latestHandshakeSeconds < Self.rejectAfterTimeSeconds, !endpoint.address.isLoopback
         else { return path }
         return .kernelSession(endpoint)
     }

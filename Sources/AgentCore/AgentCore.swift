@@ -75,6 +75,10 @@ public struct AgentCore: Sendable {
         case localNetworks(Set<IPPrefix>)
         /// The UDP port that the kernel's WireGuard socket is bound to.
         case listenPort(UInt16)
+        /// Addresses of the STUN servers.
+        case stunServers([Endpoint])
+        /// What the relays say.
+        case relay(RelayEvent)
         /// A STUN message that arrived on WireGuard's port.
         case datagram(Datagram)
         /// What the kernel says about the peers.
@@ -98,6 +102,7 @@ public struct AgentCore: Sendable {
         case signal(to: PublicKey, SignalMessage)
         /// Send from WireGuard's port.
         case send(Datagram)
+        case relay(RelayRequest)
         /// Send through the tunnel; see `EchoRequest`.
         case probe(EchoRequest)
         /// Routed networks changed hands; for the log.
@@ -121,6 +126,11 @@ public struct AgentCore: Sendable {
     var own: SelfConfiguration?
     var management: ConnectionState = .connecting
     var signalServer: ConnectionState = .connecting
+    /// `nil`: the mesh has no relay.
+    var relay: ConnectionState?
+    /// URL of the relay that we can be reached at; `nil` while there is none.
+    var homeRelay: String?
+    var reflexive = ReflexiveGatherer()
     var localAddresses: [IPAddress] = []
     var localNetworks: Set<IPPrefix> = []
     var listenPort: UInt16 = 0
@@ -157,7 +167,7 @@ public struct AgentCore: Sendable {
 
     /// When `.tick` is due next; `nil` while nothing is pending.
     public var deadline: ContinuousClock.Instant? {
-        [deadlines.first, routing.deadline].compactMap { $0 }.min()
+        [deadlines.first, routing.deadline, reflexive.deadline].compactMap { $0 }.min()
     }
 
     public mutating func handle(_ input: Input, at now: ContinuousClock.Instant) -> [Effect] {
@@ -200,6 +210,13 @@ public struct AgentCore: Sendable {
             }
             listenPort = port
             return renewLocalCandidates(at: now) + tick(at: now)
+        case .stunServers(let servers):
+            guard servers != reflexive.servers else { return [] }
+            reflexive.servers = servers
+            reflexive.forget()
+            return gatherReflexive(at: now)
+        case .relay(let event):
+            return receive(event, at: now)
         case .datagram(let datagram):
             return receive(datagram, at: now)
         case .observed(let observations):
@@ -257,14 +274,18 @@ public struct AgentCore: Sendable {
     }
 
     private mutating func closeSessions(except kept: Set<PublicKey>) -> [Effect] {
-        for peer in sessions.keys where !kept.contains(peer) { put(nil, for: peer) }
+        var effects: [Effect] = []
+        for peer in sessions.keys.sorted() where !kept.contains(peer) {
+            if sessions[peer]?.relay != nil { effects.append(.relay(.close(peer))) }
+            put(nil, for: peer)
+        }
         sessionByUsername = sessionByUsername.filter { sessions[$0.value] != nil }
         observed = observed.filter { kept.contains($0.key) }
         if let map {
             let known = Set(map.peers.map(\.publicKey))
             lastEndpoints = lastEndpoints.filter { known.contains($0.key) }
         }
-        return []
+        return effects
     }
 
     private mutating func setEnabled(_ wish: Bool, at now: ContinuousClock.Instant) -> [Effect] {
@@ -288,7 +309,7 @@ public struct AgentCore: Sendable {
         guard sessions[peer] != nil else { return [.ignored("signal message from \(peer), which is not in the map")] }
         return drive(peer) { session, context, random in
             session.receive(message, context, at: now, random: &random)
-        } + reconcileIfEndpointChanged()
+        } + gatherReflexive(at: now) + reconcileIfEndpointChanged()
     }
 
     /// Hands a STUN message to the session it names: by username for a check, by transaction for an answer.
@@ -303,6 +324,9 @@ public struct AgentCore: Sendable {
             own.address.contains(datagram.remote.address) || own.addressV6?.contains(datagram.remote.address) == true
         {
             return [.ignored("STUN from inside the overlay: a tunnel inside the tunnel is refused")]
+        }
+        if reflexive.isWaiting(for: message.transactionID) {
+            return reflexive.receive(message, datagram) ? announceReflexive(at: now) : []
         }
         guard let peer = recipient(of: message) else { return [.ignored("STUN message for no session of ours")] }
         return drive(peer) { session, context, random in
@@ -331,25 +355,27 @@ public struct AgentCore: Sendable {
     }
 
     private mutating func renewLocalCandidates(at now: ContinuousClock.Instant) -> [Effect] {
+        reflexive.forget()
         var effects: [Effect] = []
         for peer in sessions.keys.sorted() {
             effects += drive(peer) { session, context, random in
                 session.renewLocalCandidates(context, at: now, random: &random)
             }
         }
-        return effects + reconcileIfEndpointChanged()
+        return effects + gatherReflexive(at: now) + reconcileIfEndpointChanged()
     }
 
-    private mutating func tick(at now: ContinuousClock.Instant) -> [Effect] {
+    mutating func tick(at now: ContinuousClock.Instant) -> [Effect] {
         var effects: [Effect] = []
         for peer in deadlines.due(at: now) {
             effects += drive(peer) { session, context, random in session.tick(context, at: now, random: &random) }
         }
+        effects += reflexive.tick(at: now).map { .send($0) }
         return effects + tickRoutes(at: now) + reconcileIfEndpointChanged()
     }
 
     /// Runs one step of a session and turns what it wants into effects of the agent.
-    private mutating func drive(
+    mutating func drive(
         _ peer: PublicKey,
         _ step: (inout PeerSession, PeerSession.Context, inout RandomSource) -> [PeerSession.Effect]
     ) -> [Effect] {
@@ -357,7 +383,10 @@ public struct AgentCore: Sendable {
         let context = PeerSession.Context(
             localAddresses: localAddresses,
             listenPort: listenPort,
-            isSignalConnected: signalServer == .connected
+            isSignalConnected: signalServer == .connected,
+            reflexive: reflexive.reflexive,
+            homeRelay: homeRelay,
+            kernelEndpoint: observed[peer].flatMap { $0.latestHandshakeSeconds > 0 ? $0.endpoint : nil }
         )
         let before = session.path
         let wanted = step(&session, context, &random)
@@ -366,6 +395,7 @@ public struct AgentCore: Sendable {
             switch effect {
             case .signal(let message): .signal(to: peer, message)
             case .send(let datagram): .send(datagram)
+            case .relay(let request): .relay(request)
             case .ignored(let reason): .ignored("\(peer): \(reason)")
             }
         }
@@ -382,7 +412,7 @@ public struct AgentCore: Sendable {
 
     /// As `reconcileIfChanged`, for what can change nothing of the desired state but a peer's endpoint: with a thousand
     /// peers the state is too large to be worked out whenever a session stirs.
-    private mutating func reconcileIfEndpointChanged() -> [Effect] { hasNewEndpoint ? reconcileIfChanged() : [] }
+    mutating func reconcileIfEndpointChanged() -> [Effect] { hasNewEndpoint ? reconcileIfChanged() : [] }
 
     mutating func reconcileIfChanged() -> [Effect] {
         hasNewEndpoint = false

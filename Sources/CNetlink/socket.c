@@ -80,10 +80,17 @@ CNetlink_Socket *CNetlink_open(int bus, const char *namespacePath, int receiveTi
 
 void CNetlink_close(CNetlink_Socket *socket) { mnl_socket_close(mnl(socket)); }
 
-int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count) {
-    ssize_t sent;
+int CNetlink_sendParts(
+    CNetlink_Socket *socket, const void *head, size_t headCount, const void *rest, size_t restCount) {
+    /* libmnl sends one buffer; a request of many kilobytes would have to be copied to stand behind its header. */
+    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+    struct iovec vectors[] = {
+        {.iov_base = (void *)head, .iov_len = headCount}, {.iov_base = (void *)rest, .iov_len = restCount}};
+    struct msghdr message = {
+        .msg_name = &kernel, .msg_namelen = sizeof kernel, .msg_iov = vectors, .msg_iovlen = 2};
+    size_t count = headCount + restCount;
     int isGrown = 0;
-    while ((sent = mnl_socket_sendto(mnl(socket), bytes, count)) < 0) {
+    while (sendmsg(mnl_socket_get_fd(mnl(socket)), &message, 0) < 0) {
         if (errno == EINTR) continue;
         if (errno != EMSGSIZE || isGrown || count > INT_MAX / 4) return errno;
         /* The kernel wants the datagram within the send buffer, and doubles what it is told. */
@@ -95,6 +102,10 @@ int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count) {
         isGrown = 1;
     }
     return 0;
+}
+
+int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count) {
+    return CNetlink_sendParts(socket, bytes, count, NULL, 0);
 }
 
 ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count) {

@@ -72,6 +72,30 @@ public enum Base64 {
         return isValid ? bytes : nil
     }
 
+    /// The 32 bytes of 44 characters, the first in the uppermost byte of the first word; without an array, since large
+    /// configurations have many thousands of keys.
+    ///
+    /// - Returns: `nil` as of a string, and for another length.
+    static func decodeKey(_ text: Span<UInt8>) -> InlineArray<4, UInt64>? {
+        guard text.count == 44, text[43] == padding else { return nil }
+        var words = InlineArray<4, UInt64>(repeating: 0)
+        let values = values
+        var gathered: UInt8 = 0
+        for index in 0..<43 {
+            let value = values[Int(text[index])]
+            gathered |= value
+            // 6 bits at `place`; those of a character that belongs to two words go to both.
+            let place = 6 * index
+            let word = place >> 6
+            let left = 58 - place & 63
+            words[word] |= left >= 0 ? UInt64(value) << UInt64(left) : UInt64(value) >> UInt64(-left)
+            if left < 0, word < 3 { words[word + 1] = UInt64(value) << UInt64(64 + left) }
+            // The last character ends 2 bits behind the last word.
+            if index == 42, value & 3 != 0 { return nil }
+        }
+        return gathered < 64 ? words : nil
+    }
+
     private static let padding = UInt8(ascii: "=")
 
     /// By character.

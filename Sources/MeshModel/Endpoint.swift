@@ -13,18 +13,20 @@ public struct Endpoint: Hashable, Sendable, Comparable, CustomStringConvertible,
     public init?(_ text: String) { self.init(text: Array(text.utf8)) }
 
     /// As `init(_: String)`, of the text's bytes.
-    public init?(text: [UInt8]) {
-        guard let colon = text.lastIndex(of: UInt8(ascii: ":")), (1...5).contains(text.count - colon - 1) else {
-            return nil
-        }
+    public init?(text: [UInt8]) { self.init(text: text.span) }
+
+    /// As `init(_: String)`, of the text's bytes.
+    public init?(text: Span<UInt8>) {
+        var colon = text.count - 1
+        while colon >= 0, text[colon] != UInt8(ascii: ":") { colon -= 1 }
+        guard colon > 0, (1...5).contains(text.count - colon - 1) else { return nil }
         var port = 0
-        for character in text[(colon + 1)...] {
-            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(character) else { return nil }
-            port = port * 10 + Int(character - UInt8(ascii: "0"))
+        for index in colon + 1..<text.count {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(text[index]) else { return nil }
+            port = port * 10 + Int(text[index] - UInt8(ascii: "0"))
         }
-        var host = text[..<colon]
-        let isBracketed = host.first == UInt8(ascii: "[") && host.last == UInt8(ascii: "]")
-        if isBracketed { host = host.dropFirst().dropLast() }
+        let isBracketed = colon >= 2 && text[0] == UInt8(ascii: "[") && text[colon - 1] == UInt8(ascii: "]")
+        let host = isBracketed ? text.extracting(1..<colon - 1) : text.extracting(..<colon)
         guard let port = UInt16(exactly: port), let address = IPAddress(text: host), address.isV4 != isBracketed else {
             return nil
         }

@@ -49,7 +49,12 @@ public struct IPAddress: Hashable, Sendable, Comparable, CustomStringConvertible
 
     /// As `init(_: String)`, of the text's bytes.
     public init?(text: ArraySlice<UInt8>) {
-        guard let address = parseAddress(text.span) else { return nil }
+        self.init(text: text.span)
+    }
+
+    /// As `init(_: String)`, of the text's bytes.
+    public init?(text: Span<UInt8>) {
+        guard let address = parseAddress(text) else { return nil }
         self = address
     }
 

@@ -28,6 +28,15 @@ struct KeyBytes: Hashable, Sendable, Comparable {
         fourth = bytes.bigEndian(at: 24)
     }
 
+    /// - Returns: `nil` unless `text` is the canonical base64 of 32 bytes.
+    init?(base64 text: Span<UInt8>) {
+        guard let words = Base64.decodeKey(text) else { return nil }
+        first = words[0]
+        second = words[1]
+        third = words[2]
+        fourth = words[3]
+    }
+
     var array: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(keyLengthBytes)

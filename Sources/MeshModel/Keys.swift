@@ -24,6 +24,12 @@ public struct PublicKey: Hashable, Sendable, Comparable, CustomStringConvertible
         self.init(bytes: bytes)
     }
 
+    /// - Returns: `nil` as of a string.
+    public init?(base64 text: Span<UInt8>) {
+        guard let storage = KeyBytes(base64: text) else { return nil }
+        self.storage = storage
+    }
+
     /// Appends `bytes`, without an array of their own.
     public func append(to bytes: inout [UInt8]) { storage.append(to: &bytes) }
 
@@ -80,6 +86,12 @@ public struct PrivateKey: Hashable, Sendable, CustomStringConvertible, CustomRef
         self.init(bytes: bytes)
     }
 
+    /// - Returns: `nil` as of a string.
+    public init?(base64 text: Span<UInt8>) {
+        guard let storage = KeyBytes(base64: text) else { return nil }
+        self.storage = storage
+    }
+
     /// Appends `bytes`, without an array of their own.
     public func append(to bytes: inout [UInt8]) { storage.append(to: &bytes) }
 
@@ -125,6 +137,12 @@ public struct PresharedKey: Hashable, Sendable, CustomStringConvertible, CustomR
     public init?(base64 text: [UInt8]) {
         guard let bytes = Base64.decode(text) else { return nil }
         self.init(bytes: bytes)
+    }
+
+    /// - Returns: `nil` as of a string.
+    public init?(base64 text: Span<UInt8>) {
+        guard let storage = KeyBytes(base64: text) else { return nil }
+        self.storage = storage
     }
 
     /// Appends `bytes`, without an array of their own.

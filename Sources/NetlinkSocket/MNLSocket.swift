@@ -29,6 +29,12 @@ struct MNLSocket: ~Copyable, Sendable {
         if code != 0 { throw NetlinkError(operation: operation, code: code) }
     }
 
+    /// A datagram whose head stands elsewhere than its rest, which can be large.
+    func send(head: [UInt8], _ rest: [UInt8], operation: String) throws(NetlinkError) {
+        let code = CNetlink_sendParts(socket, head, head.count, rest, rest.count)
+        if code != 0 { throw NetlinkError(operation: operation, code: code) }
+    }
+
     /// Calls `body` with every message of the next datagram, and the bytes that it stands in; datagrams that other
     /// processes sent are skipped.
     mutating func receive(

@@ -78,8 +78,8 @@ struct NetlinkConnection: ~Copyable, Sendable {
         datagram.reserveCapacity(size + 64)
         boundary(NFNL_MSG_BATCH_BEGIN, transaction).append(to: &datagram)
         for (index, change) in transaction.changes.enumerated() {
-            let isLast = index == transaction.changes.count - 1
-            try message(for: change, acknowledged: isLast).append(to: &datagram)
+            try appendHeader(of: change, acknowledged: index == transaction.changes.count - 1, to: &datagram)
+            datagram += change.payload
         }
         let last = sequence
         boundary(NFNL_MSG_BATCH_END, transaction).append(to: &datagram)
@@ -116,14 +116,15 @@ extension NetlinkConnection {
     ) throws(NetlinkError) -> Outcomes {
         let isDump = request.flags.contains(.dump)
         _ = startDatagram(messages: 1)
+        var head: [UInt8] = []
         // Without NLM_F_ACK a successful change would have no reply; a dump ends with NLMSG_DONE of its own.
-        let message = try message(for: request, acknowledged: !isDump)
+        try appendHeader(of: request, acknowledged: !isDump, to: &head)
+        let sequence = sequence
         let outcomes = try withSocket(for: request) { socket throws(NetlinkError) in
-            try socket.send(message.encode(), operation: request.operation)
-            let sequences = message.sequence..<message.sequence + 1
-            return try collect(sequences, from: &socket, operation: request.operation, add)
+            try socket.send(head: head, request.payload, operation: request.operation)
+            return try collect(sequence..<sequence + 1, from: &socket, operation: request.operation, add)
         }
-        guard let error = outcomes.refused[message.sequence] else { return outcomes }
+        guard let error = outcomes.refused[sequence] else { return outcomes }
         // The number of an unloaded module's family means nothing, or another family, after the next load.
         if case .generic(let family, _, _) = request.target, error.code == ENOENT { families[family] = nil }
         throw error.located(in: request)
@@ -147,25 +148,36 @@ extension NetlinkConnection {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(size + (end - start) * 32)
         for index in start..<end {
-            try message(for: batch[index], acknowledged: index == end - 1).append(to: &bytes)
+            try appendHeader(of: batch[index], acknowledged: index == end - 1, to: &bytes)
+            bytes += batch[index].payload
         }
         return (bytes, first..<sequence + 1)
     }
 
-    private mutating func message(for request: NetlinkRequest, acknowledged: Bool) throws(NetlinkError)
-        -> NetlinkMessage
-    {
-        var payload = request.payload
+    /// Appends what stands before the payload of a request, and gives it the next sequence number.
+    private mutating func appendHeader(
+        of request: NetlinkRequest,
+        acknowledged: Bool,
+        to datagram: inout [UInt8]
+    ) throws(NetlinkError) {
         let type: UInt16
+        var genericHeader: [UInt8] = []
         switch request.target {
         case .routing(let routingType): type = routingType
         case .netfilter(let netfilterType): type = netfilterType
         case .generic(let family, let command, let version):
             type = try messageType(of: family, for: request.operation)
-            payload = GenericNetlinkHeader(command: command, version: version).encode() + payload
+            genericHeader = GenericNetlinkHeader(command: command, version: version).encode()
         }
         let flags = UInt16(NLM_F_REQUEST) | request.flags.rawValue | (acknowledged ? UInt16(NLM_F_ACK) : 0)
-        return NetlinkMessage(type: type, flags: flags, sequence: nextSequence(), payload: payload)
+        NetlinkMessage.appendHeader(
+            type,
+            flags,
+            sequence: nextSequence(),
+            payloadBytes: genericHeader.count + request.payload.count,
+            to: &datagram
+        )
+        datagram += genericHeader
     }
 
     /// `NFNL_MSG_BATCH_BEGIN` or `NFNL_MSG_BATCH_END`: `struct nfgenmsg`, whose number is the subsystem.

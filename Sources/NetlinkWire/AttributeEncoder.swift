@@ -28,9 +28,14 @@ public struct AttributeEncoder: Sendable {
     /// In host byte order.
     @inlinable
     public mutating func append<Integer: FixedWidthInteger>(_ type: Int, integer value: Integer) {
-        appendHeader(type, payloadBytes: MemoryLayout<Integer>.size)
-        storage.appendInteger(value)
-        pad()
+        let size = MemoryLayout<Integer>.size
+        let length = Self.headerBytes + size
+        storage.append(addingCapacity: length + 3) { attribute in
+            attribute.appendInteger(UInt16(length))
+            attribute.appendInteger(UInt16(type))
+            attribute.appendInteger(value)
+            for _ in 0..<(4 - size & 3) & 3 { attribute.append(0) }
+        }
     }
 
     /// For payloads that need no array of their own: `body` appends exactly `count` bytes.
@@ -60,8 +65,10 @@ public struct AttributeEncoder: Sendable {
     /// Starts a nested attribute; `close` ends it. For nests that end where a byte budget does.
     public mutating func open(_ type: Int) -> Int {
         let start = storage.count
-        storage.appendInteger(UInt16(0))
-        storage.appendInteger(UInt16(type) | UInt16(NLA_F_NESTED))
+        storage.append(addingCapacity: Self.headerBytes) { attribute in
+            attribute.appendInteger(UInt16(0))
+            attribute.appendInteger(UInt16(type) | UInt16(NLA_F_NESTED))
+        }
         return start
     }
 
@@ -79,8 +86,10 @@ public struct AttributeEncoder: Sendable {
     mutating func appendHeader(_ type: Int, payloadBytes: Int) {
         let length = Self.headerBytes + payloadBytes
         precondition(length <= Int(UInt16.max), "attribute \(type) of \(payloadBytes) bytes")
-        storage.appendInteger(UInt16(length))
-        storage.appendInteger(UInt16(type))
+        storage.append(addingCapacity: Self.headerBytes) { attribute in
+            attribute.appendInteger(UInt16(length))
+            attribute.appendInteger(UInt16(type))
+        }
     }
 
     @usableFromInline

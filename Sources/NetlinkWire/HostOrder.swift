@@ -1,8 +1,16 @@
 /// Integers in the byte order of this machine, as netlink carries them; big endian where a caller says so.
 extension [UInt8] {
     @inlinable
-    public mutating func appendInteger(_ value: some FixedWidthInteger) {
-        Swift.withUnsafeBytes(of: value) { append(contentsOf: $0) }
+    public mutating func appendInteger<Integer: FixedWidthInteger>(_ value: Integer) {
+        append(addingCapacity: MemoryLayout<Integer>.size) { $0.appendInteger(value) }
+    }
+}
+
+extension OutputSpan<UInt8> {
+    /// Where there is room; what does not fit ends the process.
+    @inlinable
+    mutating func appendInteger(_ value: some FixedWidthInteger) {
+        Swift.withUnsafeBytes(of: value) { for byte in $0 { append(byte) } }
     }
 }
 

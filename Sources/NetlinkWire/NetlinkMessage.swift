@@ -32,13 +32,24 @@ public struct NetlinkMessage: Hashable, Sendable {
 
     /// Appends `encode()` and what it takes to go on with another message, which must start at a multiple of 4.
     public func append(to datagram: inout [UInt8]) {
-        while !datagram.count.isMultiple(of: 4) { datagram.append(0) }
-        datagram.appendInteger(UInt32(Self.headerBytes + payload.count))
+        Self.appendHeader(type, flags, sequence: sequence, payloadBytes: payload.count, to: &datagram)
+        datagram += payload
+    }
+
+    /// Appends the header of a message, and before it what it takes to start at a multiple of 4.
+    public static func appendHeader(
+        _ type: UInt16,
+        _ flags: UInt16,
+        sequence: UInt32,
+        payloadBytes: Int,
+        to datagram: inout [UInt8]
+    ) {
+        while datagram.count & 3 != 0 { datagram.append(0) }
+        datagram.appendInteger(UInt32(headerBytes + payloadBytes))
         datagram.appendInteger(type)
         datagram.appendInteger(flags)
         datagram.appendInteger(sequence)
         datagram.appendInteger(UInt32(0))
-        datagram += payload
     }
 
     /// The messages of one received datagram.

@@ -11,23 +11,69 @@ public struct NftablesElement: Hashable, Sendable {
     }
 
     /// Empty for the element that matches everything no other does (`isCatchAll`).
-    public var key: [UInt8]
+    public var key: [UInt8] {
+        get { keyStorage.bytes }
+        set { keyStorage = NftablesKey(newValue) }
+    }
     /// The last key of a range in a set of several parts; `nil`: `key` alone.
-    public var lastKey: [UInt8]?
+    public var lastKey: [UInt8]? {
+        get { rest.lastKey }
+        set { rest.lastKey = newValue }
+    }
     /// The first key behind a range, in a set of one part: a range there is two elements.
     public var isIntervalEnd: Bool
     public var isCatchAll: Bool
     /// `nil`: the element of a set.
-    public var value: Value?
+    public var value: Value? {
+        get { rest.value }
+        set { rest.value = newValue }
+    }
     /// `nil`: it stays.
-    public var timeoutMilliseconds: UInt64?
+    public var timeoutMilliseconds: UInt64? {
+        get { rest.timeoutMilliseconds }
+        set { rest.timeoutMilliseconds = newValue }
+    }
     /// What is left of its time; only read. `nil`: it stays.
-    public var expiresInMilliseconds: UInt64?
+    public var expiresInMilliseconds: UInt64? {
+        get { rest.expiresInMilliseconds }
+        set { rest.expiresInMilliseconds = newValue }
+    }
     /// Only read; `nil`: the set has no counters.
-    public var packets: UInt64?
-    public var bytes: UInt64?
+    public var packets: UInt64? {
+        get { rest.packets }
+        set { rest.packets = newValue }
+    }
+    public var bytes: UInt64? {
+        get { rest.bytes }
+        set { rest.bytes = newValue }
+    }
     /// At most 127 bytes; `nil`: none.
-    public var comment: String?
+    public var comment: String? {
+        get { rest.comment }
+        set { rest.comment = newValue }
+    }
+
+    private(set) var keyStorage: NftablesKey
+    /// Empty: nothing but a key, as most elements are; otherwise one.
+    private var restStorage: [Rest] = []
+
+    /// What most elements have not.
+    private struct Rest: Hashable, Sendable {
+        var lastKey: [UInt8]?
+        var value: Value?
+        var timeoutMilliseconds: UInt64?
+        var expiresInMilliseconds: UInt64?
+        var packets: UInt64?
+        var bytes: UInt64?
+        var comment: String?
+
+        static let none = Rest()
+    }
+
+    private var rest: Rest {
+        get { restStorage.first ?? .none }
+        set { restStorage = newValue == .none ? [] : [newValue] }
+    }
 
     public init(
         _ key: [UInt8],
@@ -38,13 +84,11 @@ public struct NftablesElement: Hashable, Sendable {
         timeoutMilliseconds: UInt64? = nil,
         comment: String? = nil
     ) {
-        self.key = key
-        self.lastKey = lastKey
+        keyStorage = NftablesKey(key)
         self.isIntervalEnd = isIntervalEnd
         self.isCatchAll = isCatchAll
-        self.value = value
-        self.timeoutMilliseconds = timeoutMilliseconds
-        self.comment = comment
+        if lastKey == nil, value == nil, timeoutMilliseconds == nil, comment == nil { return }
+        rest = Rest(lastKey: lastKey, value: value, timeoutMilliseconds: timeoutMilliseconds, comment: comment)
     }
 
     /// The one or two elements of a range in a set of one part with flag `interval`.
@@ -128,7 +172,12 @@ extension NftablesElement {
     /// Appends one element of `NFTA_SET_ELEM_LIST_ELEMENTS`.
     func append(to list: inout AttributeEncoder) {
         list.nest(Int(NFTA_LIST_ELEM.rawValue)) { element in
-            if !isCatchAll { element.append(Int(NFTA_SET_ELEM_KEY.rawValue), value: key) }
+            if !isCatchAll {
+                element.nest(Int(NFTA_SET_ELEM_KEY.rawValue)) {
+                    keyStorage.append(Int(NFTA_DATA_VALUE.rawValue), to: &$0)
+                }
+            }
+            if restStorage.isEmpty && !isIntervalEnd && !isCatchAll { return }
             if let lastKey { element.append(Int(NFTA_SET_ELEM_KEY_END.rawValue), value: lastKey) }
             switch value {
             case nil: break

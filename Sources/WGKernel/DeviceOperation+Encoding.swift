@@ -9,13 +9,14 @@ extension DeviceOperation {
     ///
     /// - Parameter budgetBytes: at least `leastBudgetBytes`.
     public static func encode(
-        _ operations: [DeviceOperation],
+        _ operations: some Sequence<DeviceOperation>,
         interface: String,
         budgetBytes: Int = defaultBudgetBytes
     ) -> [[UInt8]] {
         var messages = DeviceMessages(interface: interface, budgetBytes: max(budgetBytes, leastBudgetBytes))
         for operation in operations { messages.append(operation) }
-        return messages.finish()
+        messages.endMessage()
+        return messages.takeFinished()
     }
 
     /// Well below 65,535 and the default send buffer (212,992 bytes, of which the kernel counts overhead).
@@ -25,7 +26,7 @@ extension DeviceOperation {
 }
 
 /// Writes operations into messages, and starts a new message where the budget ends.
-private struct DeviceMessages {
+struct DeviceMessages {
     private let interface: String
     private let budgetBytes: Int
     private var finished: [[UInt8]] = []
@@ -34,11 +35,9 @@ private struct DeviceMessages {
     private var peersStart: Int?
     private var isEmpty = true
 
+    /// - Parameter budgetBytes: at least `DeviceOperation.leastBudgetBytes`.
     init(interface: String, budgetBytes: Int) {
-        self.interface = interface
-        self.budgetBytes = budgetBytes
-        encoder = AttributeEncoder()
-        encoder.append(WireGuardFamily.Device.name, string: interface)
+        self.init(interface: interface, budgetBytes: budgetBytes, finished: [], expectedBytes: 128)
     }
 
     mutating func append(_ operation: DeviceOperation) {
@@ -65,9 +64,26 @@ private struct DeviceMessages {
         }
     }
 
-    mutating func finish() -> [[UInt8]] {
-        if !isEmpty { endMessage() }
+    var hasFinished: Bool { !finished.isEmpty }
+
+    /// The messages that are full, which are then forgotten.
+    mutating func takeFinished() -> [[UInt8]] {
+        defer { finished = [] }
         return finished
+    }
+
+    /// The current message takes no more.
+    mutating func endMessage() {
+        if isEmpty { return }
+        if let peersStart { encoder.close(peersStart) }
+        finished.append(encoder.bytes)
+        // Where one message was filled, the next will be.
+        self = DeviceMessages(
+            interface: interface,
+            budgetBytes: budgetBytes,
+            finished: finished,
+            expectedBytes: budgetBytes
+        )
     }
 
     /// The kernel applies the device's attributes before the peers of the same message, whatever their order.
@@ -114,15 +130,12 @@ private struct DeviceMessages {
         isEmpty = false
     }
 
-    private mutating func endMessage() {
-        if let peersStart { encoder.close(peersStart) }
-        finished.append(encoder.bytes)
-        self = DeviceMessages(interface: interface, budgetBytes: budgetBytes, finished: finished)
-    }
-
-    private init(interface: String, budgetBytes: Int, finished: [[UInt8]]) {
-        self.init(interface: interface, budgetBytes: budgetBytes)
+    private init(interface: String, budgetBytes: Int, finished: [[UInt8]], expectedBytes: Int) {
+        self.interface = interface
+        self.budgetBytes = budgetBytes
         self.finished = finished
+        encoder = AttributeEncoder(expectedBytes: expectedBytes)
+        encoder.append(WireGuardFamily.Device.name, string: interface)
     }
 }
 

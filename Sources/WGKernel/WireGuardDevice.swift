@@ -38,10 +38,22 @@ public struct WireGuardDevice<Transport: NetlinkTransport>: Sendable {
     ///
     /// - Throws: `NetlinkError`: `ENODEV` if the link is gone, `EPERM` without `CAP_NET_ADMIN`, `EADDRINUSE` if the listen
     ///   port is taken (while the link is down, switching it on says so instead). Some operations may have been applied by then: read the device again.
-    public func apply(_ operations: [DeviceOperation]) async throws(NetlinkError) {
+    public func apply(_ operations: some Sequence<DeviceOperation>) async throws(NetlinkError) {
         let operation = "set \(name)"
         try checkName(operation)
-        for attributes in DeviceOperation.encode(operations, interface: name) {
+        let budgetBytes = DeviceOperation.defaultBudgetBytes
+        var messages = DeviceMessages(interface: name, budgetBytes: budgetBytes)
+        // Each message goes as soon as it is full: all of them together are megabytes.
+        for change in operations {
+            messages.append(change)
+            if messages.hasFinished { try await send(messages.takeFinished(), operation) }
+        }
+        messages.endMessage()
+        try await send(messages.takeFinished(), operation)
+    }
+
+    private func send(_ messages: [[UInt8]], _ operation: String) async throws(NetlinkError) {
+        for attributes in messages {
             let target = Self.target(command: WireGuardFamily.setDevice)
             let names = WireGuardFamily.attributeNames
             _ = try await transport.execute(

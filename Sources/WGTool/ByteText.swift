@@ -76,20 +76,57 @@ func decimalText(_ number: UInt64) -> String {
 /// An address, a slash and three digits.
 let prefixLimitBytes = IPAddress.textLimitBytes + 4
 
-extension Sequence<UInt8> {
-    /// `isspace` of the C locale.
-    func withoutWhitespace() -> [UInt8] { filter { !isWhitespace($0) } }
-}
-
 func isWhitespace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || (0x09...0x0d).contains(byte) }
 
 func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+
+/// Whether two texts are equal but for the case of ASCII letters.
+///
+/// - Parameter word: without capital letters.
+func equalsIgnoringCase(_ text: Span<UInt8>, _ word: StaticString) -> Bool {
+    guard text.count == word.utf8CodeUnitCount else { return false }
+    return word.withUTF8Buffer { word in
+        for index in text.indices where lowercased(text[index]) != word[index] { return false }
+        return true
+    }
+}
 
 func lowercased(_ byte: UInt8) -> UInt8 {
     (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
 }
 
-/// Whether two texts are equal but for the case of ASCII letters.
-func equalsIgnoringCase(_ text: some Collection<UInt8>, _ word: String) -> Bool {
-    text.count == word.utf8.count && zip(text, word.utf8).allSatisfy { lowercased($0) == lowercased($1) }
+extension Span<UInt8> {
+    var array: [UInt8] { Array(capacity: count) { array in for index in indices { array.append(self[index]) } } }
+
+    func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
+        var index = start
+        // Eight at once: a byte of `difference` is zero where the text has `byte`; the first of them borrows from above.
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        while index + 8 <= count {
+            let word = bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let difference = word ^ (ones * UInt64(byte))
+            if (difference &- ones) & ~difference & (ones << 7) != 0 { break }
+            index += 8
+        }
+        while index < count {
+            if self[index] == byte { return index }
+            index += 1
+        }
+        return nil
+    }
+
+    /// Digits only, at least one, in any number; leading zeros mean nothing.
+    ///
+    /// - Returns: `nil` for anything else, and for what does not fit 32 bits.
+    var decimal: UInt32? {
+        var number: UInt32 = 0
+        for index in indices {
+            guard isDigit(self[index]) else { return nil }
+            let (product, isTooLarge) = number.multipliedReportingOverflow(by: 10)
+            let (sum, isOver) = product.addingReportingOverflow(UInt32(self[index] - UInt8(ascii: "0")))
+            if isTooLarge || isOver { return nil }
+            number = sum
+        }
+        return isEmpty ? nil : number
+    }
 }

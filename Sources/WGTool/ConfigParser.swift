@@ -26,183 +26,232 @@ package struct ConfigError: Error, Hashable, Sendable {
 ///
 /// White space means nothing, not even inside a word; `#` starts a comment, NUL ends a line. Section and key names are read
 /// in any case. Later lines override earlier ones; `AllowedIPs` adds up; sections may come in any order and number.
-package struct ConfigParser<Surroundings: ConfigSurroundings> {
+package struct ConfigParser {
     private enum Section { case none, interface, peer }
 
-    private var surroundings: Surroundings
+    private var surroundings: any ConfigSurroundings
     private let skipsQuickKeys: Bool
     private var section = Section.none
     private var change = DeviceChange()
-    /// The section that is being read, or was last; those before it are in `change`.
-    private var peer: PeerDraft?
+    /// The last of `change.peers` while its section is being read; the key may come last.
+    private var openPeer: OpenPeer?
     /// About the first peer without a public key; told if nothing else is wrong.
     private var missingKey: ConfigError?
+    /// Of the line that is being read, or was last; from 1.
+    private var number = 0
+    /// The line whose end is in the next piece.
+    private var pending: [UInt8] = []
+    /// Room for a line without its white space.
+    private var room: [UInt8] = []
 
-    /// - Parameter skipsQuickKeys: whether keys that only wg-quick(8) knows, such as `Address`, are left out instead of
-    ///   refused.
-    package init(surroundings: Surroundings, skipsQuickKeys: Bool = false) {
+    /// - Parameters:
+    ///   - skipsQuickKeys: whether keys that only wg-quick(8) knows, such as `Address`, are left out instead of refused.
+    ///   - expectedBytes: of the whole text, as far as is known.
+    package init(surroundings: any ConfigSurroundings, skipsQuickKeys: Bool = false, expectedBytes: Int = 0) {
         self.surroundings = surroundings
         self.skipsQuickKeys = skipsQuickKeys
+        // Room that is not touched costs nothing; room that is outgrown is touched twice.
+        change.peers.reserveCapacity(min(expectedBytes / leastPeerBytes, mostExpectedPeers))
     }
 
     /// - Throws: `ConfigError` for the first line that cannot be read; only then for a peer without a public key.
     package static func parse(
-        _ text: some Collection<UInt8>,
-        surroundings: Surroundings,
+        _ text: [UInt8],
+        surroundings: any ConfigSurroundings,
         skipsQuickKeys: Bool = false
     ) throws(ConfigError) -> DeviceChange {
-        var parser = ConfigParser(surroundings: surroundings, skipsQuickKeys: skipsQuickKeys)
-        var rest = Array(text)[...]
-        var number = 0
-        while true {
-            let end = rest.firstIndex(of: UInt8(ascii: "\n"))
-            number += 1
-            try parser.read(ConfigLine(rest[..<(end ?? rest.endIndex)], number: number))
-            guard let end else { return try parser.finish() }
-            rest = rest[(end + 1)...]
-        }
+        var parser = ConfigParser(
+            surroundings: surroundings,
+            skipsQuickKeys: skipsQuickKeys,
+            expectedBytes: text.count
+        )
+        try parser.read(text.span)
+        return try parser.finish()
     }
 
-    private mutating func read(_ line: ConfigLine) throws(ConfigError) {
-        if line.text.isEmpty { return }
-        if equalsIgnoringCase(line.text, "[Interface]") {
-            section = .interface
-        } else if equalsIgnoringCase(line.text, "[Peer]") {
-            section = .peer
-            endPeer()
-            peer = PeerDraft(line: line)
-        } else {
-            guard let (name, start) = line.keyAndValueStart else { throw line.unrecognized }
-            let isKnown: Bool
-            do throws(ValueError) {
-                isKnown = try assign(Array(line.text[start...]), to: name)
-            } catch {
-                throw line.error(error, valueStart: start)
+    /// Reads the next piece of the text, which may end within a line.
+    ///
+    /// - Throws: as `parse`; then the parser is of no more use.
+    package mutating func read(_ piece: Span<UInt8>) throws(ConfigError) {
+        var start = 0
+        while let end = piece.firstIndex(of: UInt8(ascii: "\n"), from: start) {
+            if pending.isEmpty {
+                try readLine(piece.extracting(start..<end))
+            } else {
+                pending += piece.extracting(start..<end).array
+                try readPending()
             }
-            if !isKnown { throw line.unrecognized }
+            start = end + 1
         }
+        if start < piece.count { pending += piece.extracting(start...).array }
     }
 
-    /// - Returns: whether the section has such a key.
-    private mutating func assign(_ value: [UInt8], to name: String) throws(ValueError) -> Bool {
-        switch section {
-        case .none: return false
-        case .interface: return try assignToInterface(value, name)
-        case .peer: return try assignToPeer(value, name)
-        }
-    }
-
-    private mutating func assignToInterface(_ value: [UInt8], _ name: String) throws(ValueError) -> Bool {
-        switch name {
-        case "privatekey": change.privateKey = try ConfigValue.privateKey(value)
-        case "listenport": change.listenPort = try ConfigValue.port(value, &surroundings)
-        case "fwmark": change.fwmark = try ConfigValue.fwmark(value)
-        default: return skipsQuickKeys && quickKeys.contains(name)
-        }
-        return true
-    }
-
-    private mutating func assignToPeer(_ value: [UInt8], _ name: String) throws(ValueError) -> Bool {
-        guard var draft = peer.take() else { return false }
-        // An error ends the parser, and the draft with it.
-        switch name {
-        case "publickey": draft.publicKey = try ConfigValue.publicKey(value)
-        case "presharedkey": draft.settings.presharedKey = try ConfigValue.presharedKey(value)
-        case "allowedips": try ConfigValue.allowedIPs(value, into: &draft.settings, &surroundings)
-        case "persistentkeepalive": draft.settings.persistentKeepaliveSeconds = try ConfigValue.keepalive(value)
-        case "endpoint":
-            let target = try ConfigValue.endpoint(value, &surroundings)
-            draft.settings.endpoint = target.endpoint
-            draft.settings.endpointScope = target.scope
-        default: return false
-        }
-        peer = draft
-        return true
-    }
-
-    private mutating func finish() throws(ConfigError) -> DeviceChange {
+    /// - Throws: as `parse`.
+    package mutating func finish() throws(ConfigError) -> DeviceChange {
+        try readPending()
         endPeer()
         if let missingKey { throw missingKey }
         return change
     }
 
-    private mutating func endPeer() {
-        guard let draft = peer.take() else { return }
-        if let request = draft.request {
-            change.peers.append(request)
-        } else if missingKey == nil {
-            let message = ByteText("A peer is missing a public key")
-            missingKey = ConfigError(kind: .incomplete, message: message, line: draft.line, column: draft.column)
+    private mutating func readPending() throws(ConfigError) {
+        let line = pending
+        pending = []
+        try readLine(line.span)
+    }
+
+    private mutating func readLine(_ original: Span<UInt8>) throws(ConfigError) {
+        number += 1
+        // Out of the parser while it is read; an error ends both.
+        var room = room
+        self.room = []
+        if room.count < original.count {
+            room = [UInt8](repeating: 0, count: max(original.count, 2 * room.count, leastRoomBytes))
         }
-    }
-}
-
-/// A `[Peer]` section; the key may come last.
-private struct PeerDraft {
-    let line: Int
-    let column: Int
-    var publicKey: PublicKey?
-    /// Under a key that means nothing.
-    var settings = PeerChange(publicKey: noPublicKey)
-
-    init(line: ConfigLine) {
-        self.line = line.number
-        column = line.column(of: 0)
+        let count = withoutWhitespace(original, into: &room)
+        try read(room.span.extracting(first: count), original)
+        self.room = room
     }
 
-    var request: PeerRequest? {
-        guard let publicKey else { return nil }
-        var change = settings
-        change.publicKey = publicKey
-        // A section without AllowedIPs means a peer without any, unless it changes single ones.
-        if change.addedAllowedIPs.isEmpty && change.removedAllowedIPs.isEmpty { change.replaceAllowedIPs = true }
-        return PeerRequest(change: change)
-    }
-}
-
-/// A line without white space and comment, which knows where its bytes were.
-private struct ConfigLine {
-    let number: Int
-    let text: [UInt8]
-    private let original: ArraySlice<UInt8>
-
-    init(_ line: ArraySlice<UInt8>, number: Int) {
-        self.number = number
-        original = line
-        text = Array(capacity: line.count) { text in
-            for byte in line {
-                if byte == UInt8(ascii: "#") || byte == 0 { break }
-                if !isWhitespace(byte) { text.append(byte) }
+    /// - Parameters:
+    ///   - text: without white space and comment.
+    ///   - original: with them.
+    private mutating func read(_ text: Span<UInt8>, _ original: Span<UInt8>) throws(ConfigError) {
+        if text.isEmpty { return }
+        if equalsIgnoringCase(text, "[interface]") {
+            section = .interface
+        } else if equalsIgnoringCase(text, "[peer]") {
+            section = .peer
+            endPeer()
+            beginPeer(original)
+        } else {
+            var start = 0
+            do throws(ValueError) {
+                guard let equals = text.firstIndex(of: UInt8(ascii: "=")), equals > 0, equals + 1 < text.count else {
+                    throw ValueError("Line unrecognized", text)
+                }
+                start = equals + 1
+                if try !assign(text.extracting(start...), to: text.extracting(..<equals)) {
+                    start = 0
+                    throw ValueError("Line unrecognized", text)
+                }
+            } catch {
+                let column = column(of: start + error.offset, keptCount: text.count, original)
+                throw ConfigError(kind: .syntax, message: error.message, line: number, column: column)
             }
         }
     }
 
-    /// The name before `=` in lower case, and where the value starts; `nil` unless both are there.
-    var keyAndValueStart: (String, Int)? {
-        guard let equals = text.firstIndex(of: UInt8(ascii: "=")), equals > 0, equals + 1 < text.count else {
-            return nil
+    /// - Returns: whether the section has such a key.
+    private mutating func assign(_ value: Span<UInt8>, to name: Span<UInt8>) throws(ValueError) -> Bool {
+        switch section {
+        case .none: false
+        case .interface: try assignToInterface(value, name)
+        case .peer: try assignToPeer(value, name)
         }
-        return (String(decoding: text[..<equals].map(lowercased), as: UTF8.self), equals + 1)
     }
 
-    /// - Parameter index: of a byte of `text`; its end is the column after the last byte.
-    func column(of index: Int) -> Int {
-        // Only errors ask, once: looking again is cheaper than remembering the place of every byte.
-        let kept = original.indices.lazy.filter { !isWhitespace(original[$0]) }.prefix(text.count)
-        let place = kept.dropFirst(index).first ?? (kept.last ?? original.startIndex - 1) + 1
-        return place - original.startIndex + 1
+    private mutating func assignToInterface(
+        _ value: Span<UInt8>,
+        _ name: Span<UInt8>
+    ) throws(ValueError) -> Bool {
+        if equalsIgnoringCase(name, "privatekey") {
+            change.privateKey = try ConfigValue.privateKey(value)
+        } else if equalsIgnoringCase(name, "listenport") {
+            change.listenPort = try ConfigValue.port(value, &surroundings)
+        } else if equalsIgnoringCase(name, "fwmark") {
+            change.fwmark = try ConfigValue.fwmark(value)
+        } else {
+            return skipsQuickKeys && isQuickKey(name)
+        }
+        return true
     }
 
-    var unrecognized: ConfigError { error(ValueError("Line unrecognized", text), valueStart: 0) }
-
-    func error(_ error: ValueError, valueStart: Int) -> ConfigError {
-        ConfigError(
-            kind: .syntax,
-            message: error.message,
-            line: number,
-            column: column(of: valueStart + error.offset)
-        )
+    private mutating func assignToPeer(_ value: Span<UInt8>, _ name: Span<UInt8>) throws(ValueError) -> Bool {
+        let last = change.peers.count - 1
+        if equalsIgnoringCase(name, "publickey") {
+            change.peers[last].change.publicKey = try ConfigValue.publicKey(value)
+            openPeer?.hasKey = true
+        } else if equalsIgnoringCase(name, "presharedkey") {
+            change.peers[last].change.presharedKey = try ConfigValue.presharedKey(value)
+        } else if equalsIgnoringCase(name, "allowedips") {
+            try ConfigValue.allowedIPs(value, into: &change.peers[last].change, &surroundings)
+        } else if equalsIgnoringCase(name, "persistentkeepalive") {
+            change.peers[last].change.persistentKeepaliveSeconds = try ConfigValue.keepalive(value)
+        } else if equalsIgnoringCase(name, "endpoint") {
+            let target = try ConfigValue.endpoint(value, &surroundings)
+            change.peers[last].change.endpoint = target.endpoint
+            change.peers[last].change.endpointScope = target.scope
+        } else {
+            return false
+        }
+        return true
     }
+
+    private mutating func beginPeer(_ original: Span<UInt8>) {
+        openPeer = OpenPeer(line: number, column: column(of: 0, keptCount: 1, original))
+        change.peers.append(PeerRequest(change: PeerChange(publicKey: noPublicKey)))
+    }
+
+    private mutating func endPeer() {
+        guard let peer = openPeer.take() else { return }
+        let last = change.peers.count - 1
+        if !peer.hasKey {
+            change.peers.removeLast()
+            if missingKey != nil { return }
+            let message = ByteText("A peer is missing a public key")
+            missingKey = ConfigError(kind: .incomplete, message: message, line: peer.line, column: peer.column)
+        } else if change.peers[last].change.addedAllowedIPs.isEmpty,
+            change.peers[last].change.removedAllowedIPs.isEmpty
+        {
+            // A section without AllowedIPs means a peer without any, unless it changes single ones.
+            change.peers[last].change.replaceAllowedIPs = true
+        }
+    }
+}
+
+/// A `[Peer]` section that has not ended.
+private struct OpenPeer {
+    let line: Int
+    let column: Int
+    var hasKey = false
+}
+
+/// Where a byte of a line without white space and comment is in the line; the column after the last byte if it is none.
+///
+/// - Parameters:
+///   - index: in the line without them.
+///   - keptCount: how many bytes that one has.
+private func column(of index: Int, keptCount: Int, _ original: Span<UInt8>) -> Int {
+    // Only sections and errors ask: looking again is cheaper than remembering the place of every byte.
+    var kept = 0
+    var end = 0
+    for place in original.indices where kept < keptCount && !isWhitespace(original[place]) {
+        if kept == index { return place + 1 }
+        kept += 1
+        end = place + 1
+    }
+    return end + 1
+}
+
+/// Copies a line up to its comment.
+///
+/// - Parameter room: at least as many bytes as the line has.
+/// - Returns: how many bytes were copied.
+private func withoutWhitespace(_ line: Span<UInt8>, into room: inout [UInt8]) -> Int {
+    var text = room.mutableSpan
+    var count = 0
+    for index in line.indices {
+        let byte = line[index]
+        // Most bytes are behind both.
+        if byte <= UInt8(ascii: "#") {
+            if byte == UInt8(ascii: "#") || byte == 0 { break }
+            if isWhitespace(byte) { continue }
+        }
+        text[count] = byte
+        count += 1
+    }
+    return count
 }
 
 private let noPublicKey: PublicKey = {
@@ -211,6 +260,17 @@ private let noPublicKey: PublicKey = {
 }()
 
 /// Keys of `[Interface]` that wg-quick(8) takes out before it calls wg(8).
-private let quickKeys: Set<String> = [
-    "address", "dns", "mtu", "table", "preup", "postup", "predown", "postdown", "saveconfig",
-]
+private func isQuickKey(_ name: Span<UInt8>) -> Bool {
+    let keys: [StaticString] = [
+        "address", "dns", "mtu", "table", "preup", "postup", "predown", "postdown", "saveconfig",
+    ]
+    for key in keys where equalsIgnoringCase(name, key) { return true }
+    return false
+}
+
+/// Of a `[Peer]` section: its head, and a line with a key.
+private let leastPeerBytes = 61
+/// As many as reserving address space for is worth: 5 MB.
+private let mostExpectedPeers = 1 << 15
+/// More than most lines have.
+private let leastRoomBytes = 256

@@ -7,8 +7,15 @@ package protocol ConfigSurroundings {
     mutating func warn(_ line: ByteText)
     /// The first address of a host, with its port.
     ///
-    /// - Parameter text: the whole endpoint, for messages.
-    mutating func resolve(host: [UInt8], service: [UInt8], text: [UInt8]) throws(ValueError) -> ScopedEndpoint
+    /// - Parameters:
+    ///   - text: the whole endpoint.
+    ///   - host: where in it the host is.
+    ///   - service: where in it the port is, or the name of a service.
+    mutating func resolve(
+        _ text: Span<UInt8>,
+        host: Range<Int>,
+        service: Range<Int>
+    ) throws(ValueError) -> ScopedEndpoint
     /// The UDP port of a number or service name.
     mutating func port(of service: [UInt8]) throws(ValueError) -> UInt16
 }
@@ -44,32 +51,32 @@ package struct ValueError: Error, Hashable, Sendable {
         message.append("'")
         self.init(message, offset: offset)
     }
+
+    /// ``words: `text'``
+    package init(_ words: String, _ text: Span<UInt8>, offset: Int = 0) {
+        self.init(words, text.array, offset: offset)
+    }
 }
 
 /// The values of the configuration grammar; `set` takes the same.
 enum ConfigValue {
-    /// 44 characters of base64.
-    static func key(_ text: [UInt8]) throws(ValueError) -> [UInt8] {
-        guard text.count == keyCharacters, let bytes = Base64.decode(text), bytes.count == keyBytes else {
-            throw ValueError("Key is not the correct length or format", text)
-        }
-        return bytes
-    }
-
-    static func publicKey(_ text: [UInt8]) throws(ValueError) -> PublicKey {
-        guard let key = PublicKey(bytes: try key(text)) else { preconditionFailure("a checked key is no key") }
+    static func publicKey(_ text: Span<UInt8>) throws(ValueError) -> PublicKey {
+        guard let key = PublicKey(base64: text) else { throw notKey(text) }
         return key
     }
 
-    static func privateKey(_ text: [UInt8]) throws(ValueError) -> PrivateKey {
-        guard let key = PrivateKey(bytes: try key(text)) else { preconditionFailure("a checked key is no key") }
+    static func privateKey(_ text: Span<UInt8>) throws(ValueError) -> PrivateKey {
+        guard let key = PrivateKey(base64: text) else { throw notKey(text) }
         return key
     }
 
-    static func presharedKey(_ text: [UInt8]) throws(ValueError) -> PeerChange.PresharedKeyChange {
-        let bytes = try key(text)
-        guard let key = PresharedKey(bytes: bytes) else { preconditionFailure("a checked key is no key") }
-        return bytes.allSatisfy { $0 == 0 } ? .clear : .set(key)
+    static func presharedKey(_ text: Span<UInt8>) throws(ValueError) -> PeerChange.PresharedKeyChange {
+        guard let key = PresharedKey(base64: text) else { throw notKey(text) }
+        return key.bytes.allSatisfy { $0 == 0 } ? .clear : .set(key)
+    }
+
+    private static func notKey(_ text: Span<UInt8>) -> ValueError {
+        ValueError("Key is not the correct length or format", text)
     }
 
     /// What a key file holds: nothing, or a key and then only white space.
@@ -81,34 +88,40 @@ enum ConfigValue {
         if let offset = content.dropFirst(keyCharacters).firstIndex(where: { !isWhitespace($0) }) {
             throw ValueError("Found trailing character in key file", [content[offset]], offset: offset)
         }
-        return try key(Array(content.prefix(keyCharacters)))
+        return try privateKey(content.span.extracting(first: keyCharacters)).bytes
     }
 
-    static func port(_ text: [UInt8], _ surroundings: inout some ConfigSurroundings) throws(ValueError) -> UInt16 {
+    static func port(
+        _ text: Span<UInt8>,
+        _ surroundings: inout any ConfigSurroundings
+    ) throws(ValueError) -> UInt16 {
         if text.isEmpty { throw ValueError(ByteText("Unable to parse empty port")) }
         // Larger numbers and names are for the host to judge; most configurations have neither.
-        if text.count <= 5, text.allSatisfy(isDigit), let port = UInt16(String(decoding: text, as: UTF8.self)) {
-            return port
-        }
-        return try surroundings.port(of: text)
+        if text.count <= 5, let number = text.decimal, let port = UInt16(exactly: number) { return port }
+        return try surroundings.port(of: text.array)
     }
 
     /// `off` in any case, a decimal number, or `0x` and hexadecimal digits. A leading 0 does not make it octal.
-    static func fwmark(_ text: [UInt8]) throws(ValueError) -> UInt32 {
+    static func fwmark(_ text: Span<UInt8>) throws(ValueError) -> UInt32 {
         if equalsIgnoringCase(text, "off") { return 0 }
-        let isHexadecimal = text.starts(with: "0x".utf8)
-        let digits = isHexadecimal ? text.dropFirst(2) : text[...]
-        // The initialiser of the standard library takes a sign as well.
-        guard let first = digits.first, first != UInt8(ascii: "+"), first != UInt8(ascii: "-"),
-            let mark = UInt32(String(decoding: digits, as: UTF8.self), radix: isHexadecimal ? 16 : 10)
-        else { throw ValueError("Fwmark is neither 0/off nor 0-0xffffffff", text) }
-        return mark
+        if text.count > 2, text[0] == UInt8(ascii: "0"), text[1] == UInt8(ascii: "x") {
+            let digits = text.extracting(2...).array
+            // The initialiser of the standard library takes a sign as well.
+            if digits[0] != UInt8(ascii: "+"), digits[0] != UInt8(ascii: "-"),
+                let mark = UInt32(String(decoding: digits, as: UTF8.self), radix: 16)
+            {
+                return mark
+            }
+        } else if let mark = text.decimal {
+            return mark
+        }
+        throw ValueError("Fwmark is neither 0/off nor 0-0xffffffff", text)
     }
 
     /// Seconds; `off` in any case is 0.
-    static func keepalive(_ text: [UInt8]) throws(ValueError) -> UInt16 {
+    static func keepalive(_ text: Span<UInt8>) throws(ValueError) -> UInt16 {
         if equalsIgnoringCase(text, "off") { return 0 }
-        guard text.allSatisfy(isDigit), let seconds = UInt16(String(decoding: text, as: UTF8.self)) else {
+        guard let number = text.decimal, let seconds = UInt16(exactly: number) else {
             throw ValueError("Persistent keepalive interval is neither 0/off nor 1-65535", text)
         }
         return seconds
@@ -116,83 +129,85 @@ enum ConfigValue {
 
     /// `host:port` or `[host]:port`; the host may be a name, the port a service.
     static func endpoint(
-        _ text: [UInt8],
-        _ surroundings: inout some ConfigSurroundings
+        _ text: Span<UInt8>,
+        _ surroundings: inout any ConfigSurroundings
     ) throws(ValueError) -> ScopedEndpoint {
         if text.isEmpty { throw ValueError(ByteText("Unable to parse empty endpoint")) }
-        let host: ArraySlice<UInt8>
-        let colon: Int?
+        let host: Range<Int>
+        var colon: Int
         if text[0] == UInt8(ascii: "[") {
             guard let brace = text.firstIndex(of: UInt8(ascii: "]")) else {
                 throw ValueError("Unable to find matching brace of endpoint", text)
             }
-            host = text[1..<brace]
+            host = 1..<brace
             colon = brace + 1
         } else {
-            colon = text.lastIndex(of: UInt8(ascii: ":"))
-            host = text[..<(colon ?? text.endIndex)]
+            colon = text.count - 1
+            while colon > 0, text[colon] != UInt8(ascii: ":") { colon -= 1 }
+            host = 0..<colon
         }
-        guard let colon, colon + 1 < text.count, text[colon] == UInt8(ascii: ":") else {
+        guard colon + 1 < text.count, text[colon] == UInt8(ascii: ":") else {
             throw ValueError("Unable to find port of endpoint", text)
         }
-        return try surroundings.resolve(host: Array(host), service: Array(text[(colon + 1)...]), text: text)
+        return try surroundings.resolve(text, host: host, service: colon + 1..<text.count)
     }
 
     /// Adds a comma-separated list to what a peer shall hold; an empty one empties it.
     ///
     /// `+` and `-` before any of them make the list a change of what the peer holds (wireguard-tools since 1.0.20250521).
     static func allowedIPs(
-        _ list: [UInt8],
+        _ list: Span<UInt8>,
         into change: inout PeerChange,
-        _ surroundings: inout some ConfigSurroundings
+        _ surroundings: inout any ConfigSurroundings
     ) throws(ValueError) {
-        var offset = 0
         var isIncremental = false
-        let items = list.isEmpty ? [] : list.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-        for item in items {
-            let sign = item.first
+        var start = 0
+        while !list.isEmpty {
+            let comma = list.firstIndex(of: UInt8(ascii: ","), from: start)
+            let item = start..<(comma ?? list.count)
+            let sign = item.isEmpty ? nil : list[start]
             let isRemoval = sign == UInt8(ascii: "-")
             let isSigned = isRemoval || sign == UInt8(ascii: "+")
             isIncremental = isIncremental || isSigned
-            let text = isSigned ? item.dropFirst() : item
-            let prefix = try allowedIP(text, item: item, offset: offset, &surroundings)
+            let prefix = try allowedIP(list, item: item, isSigned: isSigned, &surroundings)
             if isRemoval {
                 change.addedAllowedIPs.removeAll { $0 == prefix }
                 change.removedAllowedIPs.append(prefix)
             } else {
-                // Most lists have no removals; searching an empty one is free.
-                change.removedAllowedIPs.removeAll { $0 == prefix }
+                // Most lists have no removals.
+                if !change.removedAllowedIPs.isEmpty { change.removedAllowedIPs.removeAll { $0 == prefix } }
                 change.addedAllowedIPs.append(prefix)
             }
-            offset += item.count + 1
+            guard let comma else { break }
+            start = comma + 1
         }
         if !isIncremental { change.replaceAllowedIPs = true }
     }
 
+    /// - Parameter item: where in the list it is, with its sign.
     private static func allowedIP(
-        _ text: ArraySlice<UInt8>,
-        item: ArraySlice<UInt8>,
-        offset: Int,
-        _ surroundings: inout some ConfigSurroundings
+        _ list: Span<UInt8>,
+        item: Range<Int>,
+        isSigned: Bool,
+        _ surroundings: inout any ConfigSurroundings
     ) throws(ValueError) -> IPPrefix {
+        let text = list.extracting(isSigned ? item.dropFirst() : item)
         let slash = text.firstIndex(of: UInt8(ascii: "/"))
-        let host = text[..<(slash ?? text.endIndex)]
+        let host = text.extracting(..<(slash ?? text.count))
         guard let address = IPAddress(text: host) else {
-            let isSigned = item.count != text.count
-            throw ValueError("Unable to parse IP address", isSigned && host.isEmpty ? item : host, offset: offset)
+            let shown = isSigned && host.isEmpty ? list.extracting(item) : host
+            throw ValueError("Unable to parse IP address", shown, offset: item.lowerBound)
         }
         guard let slash else { return IPPrefix(host: address) }
-        let digits = text[(slash + 1)...]
-        // Leading zeros are harmless here, and `Int` reads them as decimal.
-        guard let first = digits.first, isDigit(first), let length = Int(String(decoding: digits, as: UTF8.self)),
-            let prefix = IPPrefix(address: address, length: length)
+        guard let length = text.extracting((slash + 1)...).decimal,
+            let prefix = IPPrefix(address: address, length: Int(length))
         else {
-            throw ValueError("AllowedIP is not in the correct format", text, offset: offset + slash - text.startIndex)
+            throw ValueError("AllowedIP is not in the correct format", text, offset: item.lowerBound + slash)
         }
         let network = prefix.network
         if network != prefix {
             var warning = ByteText("Warning: AllowedIP has nonzero host part: ")
-            warning.append(bytes: text)
+            warning.append(bytes: text.array)
             surroundings.warn(warning)
         }
         return network

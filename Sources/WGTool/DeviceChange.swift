@@ -37,19 +37,30 @@ package struct DeviceChange: Hashable, Sendable {
     }
 
     /// The change, without looking at the device.
-    package var operations: [DeviceOperation] {
-        var operations: [DeviceOperation] = []
-        operations.reserveCapacity(peers.count + 4)
-        if let privateKey { operations.append(.setPrivateKey(privateKey)) }
-        if let listenPort { operations.append(.setListenPort(listenPort)) }
-        if let fwmark { operations.append(.setFwmark(fwmark)) }
-        if replacesPeers { operations.append(.removeAllPeers) }
-        for peer in peers { operations.append(peer.operation) }
-        return operations
-    }
+    package var operations: DeviceChangeOperations { DeviceChangeOperations(self) }
 
     /// Whether it names single allowed IPs to remove, which kernels before 6.16 cannot.
     package var removesSingleAllowedIPs: Bool { peers.contains { !$0.change.removedAllowedIPs.isEmpty } }
+}
+
+/// The operations of a change, each made when it is asked for: a second list of a large device would be megabytes.
+package struct DeviceChangeOperations: Sequence, IteratorProtocol {
+    /// Last first.
+    private var settings: [DeviceOperation] = []
+    private var peers: ArraySlice<PeerRequest>
+
+    fileprivate init(_ change: DeviceChange) {
+        peers = change.peers[...]
+        if change.replacesPeers { settings.append(.removeAllPeers) }
+        if let fwmark = change.fwmark { settings.append(.setFwmark(fwmark)) }
+        if let listenPort = change.listenPort { settings.append(.setListenPort(listenPort)) }
+        if let privateKey = change.privateKey { settings.append(.setPrivateKey(privateKey)) }
+    }
+
+    package mutating func next() -> DeviceOperation? {
+        if let setting = settings.popLast() { return setting }
+        return peers.popFirst()?.operation
+    }
 }
 
 /// One peer of a `DeviceChange`.

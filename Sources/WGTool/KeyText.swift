@@ -1,3 +1,5 @@
+import MeshModel
+
 /// Clears and sets the bits that make 32 random bytes a Curve25519 secret (RFC 7748, section 5).
 package func clampSecret(_ bytes: inout [UInt8]) {
     precondition(bytes.count == ConfigValue.keyBytes, "a secret of \(bytes.count) bytes")
@@ -15,7 +17,7 @@ package func readSecret(_ text: [UInt8]) throws(ValueError) -> [UInt8] {
         throw ValueError(ByteText("Trailing characters found after key"))
     }
     do throws(ValueError) {
-        return try ConfigValue.key(Array(text.prefix(ConfigValue.keyCharacters)))
+        return try ConfigValue.privateKey(text.span.extracting(first: ConfigValue.keyCharacters)).bytes
     } catch {
         throw malformed
     }

@@ -8,16 +8,16 @@ package protocol KeyFiles {
 }
 
 /// Reads what follows `set INTERFACE`: settings of the device, then peers, each followed by its settings.
-package struct SetArguments<Surroundings: ConfigSurroundings, Files: KeyFiles> {
+package struct SetArguments<Files: KeyFiles> {
     private var rest: ArraySlice<String>
-    private var surroundings: Surroundings
+    private var surroundings: any ConfigSurroundings
     private let files: Files
     private var change = DeviceChange()
 
     /// - Throws: `ValueError` for the first argument that cannot be read.
     package static func parse(
         _ arguments: some Sequence<String>,
-        surroundings: Surroundings,
+        surroundings: any ConfigSurroundings,
         files: Files
     ) throws(ValueError) -> DeviceChange {
         var parser = SetArguments(rest: Array(arguments)[...], surroundings: surroundings, files: files)
@@ -27,7 +27,7 @@ package struct SetArguments<Surroundings: ConfigSurroundings, Files: KeyFiles> {
         return parser.change
     }
 
-    private init(rest: ArraySlice<String>, surroundings: Surroundings, files: Files) {
+    private init(rest: ArraySlice<String>, surroundings: any ConfigSurroundings, files: Files) {
         self.rest = rest
         self.surroundings = surroundings
         self.files = files
@@ -36,8 +36,12 @@ package struct SetArguments<Surroundings: ConfigSurroundings, Files: KeyFiles> {
     private mutating func readSetting(_ word: String) throws(ValueError) {
         switch word {
         case "peer": try beginPeer()
-        case "listen-port": change.listenPort = try ConfigValue.port(try value(of: word), &surroundings)
-        case "fwmark": change.fwmark = try ConfigValue.fwmark(try value(of: word))
+        case "listen-port":
+            let text = try value(of: word)
+            change.listenPort = try ConfigValue.port(text.span, &surroundings)
+        case "fwmark":
+            let text = try value(of: word)
+            change.fwmark = try ConfigValue.fwmark(text.span)
         case "private-key":
             let bytes = try keyInFile(of: word)
             change.privateKey = bytes.flatMap { PrivateKey(bytes: $0) } ?? noPrivateKey
@@ -51,14 +55,16 @@ package struct SetArguments<Surroundings: ConfigSurroundings, Files: KeyFiles> {
         case "peer": try beginPeer()
         case "remove": change.peers[last].isRemoval = true
         case "endpoint":
-            let target = try ConfigValue.endpoint(try value(of: word), &surroundings)
+            let text = try value(of: word)
+            let target = try ConfigValue.endpoint(text.span, &surroundings)
             change.peers[last].change.endpoint = target.endpoint
             change.peers[last].change.endpointScope = target.scope
         case "allowed-ips":
-            let list = try value(of: word).withoutWhitespace()
-            try ConfigValue.allowedIPs(list, into: &change.peers[last].change, &surroundings)
+            let list = try value(of: word).filter { !isWhitespace($0) }
+            try ConfigValue.allowedIPs(list.span, into: &change.peers[last].change, &surroundings)
         case "persistent-keepalive":
-            change.peers[last].change.persistentKeepaliveSeconds = try ConfigValue.keepalive(try value(of: word))
+            let text = try value(of: word)
+            change.peers[last].change.persistentKeepaliveSeconds = try ConfigValue.keepalive(text.span)
         case "preshared-key":
             let bytes = try keyInFile(of: word) ?? []
             let key = bytes.allSatisfy { $0 == 0 } ? nil : PresharedKey(bytes: bytes)
@@ -68,7 +74,8 @@ package struct SetArguments<Surroundings: ConfigSurroundings, Files: KeyFiles> {
     }
 
     private mutating func beginPeer() throws(ValueError) {
-        let key = try ConfigValue.publicKey(try value(of: "peer"))
+        let text = try value(of: "peer")
+        let key = try ConfigValue.publicKey(text.span)
         change.peers.append(PeerRequest(change: PeerChange(publicKey: key)))
     }
 

@@ -20,26 +20,25 @@ func set(_ invocation: Invocation) async -> Int32 {
         complain(error.message)
         return EXIT_FAILURE
     }
-    return await modify { devices throws(NetlinkError) in try await devices.apply(change, to: invocation.arguments[0]) }
+    return await apply(change, to: invocation.arguments[0])
 }
 
 func setConfiguration(_ invocation: Invocation) async -> Int32 {
     guard var change = readConfiguration(invocation) else { return EXIT_FAILURE }
     change.resetUnnamed()
-    return await modify { [change] devices throws(NetlinkError) in
-        try await devices.apply(change, to: invocation.arguments[0])
-    }
+    return await apply(change, to: invocation.arguments[0])
 }
 
 func addConfiguration(_ invocation: Invocation) async -> Int32 {
     guard let change = readConfiguration(invocation) else { return EXIT_FAILURE }
-    return await modify { devices throws(NetlinkError) in try await devices.apply(change, to: invocation.arguments[0]) }
+    return await apply(change, to: invocation.arguments[0])
 }
 
 func syncConfiguration(_ invocation: Invocation) async -> Int32 {
     guard let change = readConfiguration(invocation) else { return EXIT_FAILURE }
     let name = invocation.arguments[0]
-    return await modify { devices throws(NetlinkError) in
+    do throws(NetlinkError) {
+        let devices = try KernelDevices()
         let current: DeviceSnapshot
         do throws(NetlinkError) {
             current = try await devices.snapshot(of: name)
@@ -50,18 +49,25 @@ func syncConfiguration(_ invocation: Invocation) async -> Int32 {
             throw refusal
         }
         try await devices.apply(syncPlan(current: current, configuration: change), to: name)
+        return EXIT_SUCCESS
+    } catch {
+        return refused(error)
     }
 }
 
 /// - Returns: the exit status.
-private func modify(_ change: (KernelDevices) async throws(NetlinkError) -> Void) async -> Int32 {
+private func apply(_ change: DeviceChange, to name: String) async -> Int32 {
     do throws(NetlinkError) {
-        try await change(try KernelDevices())
+        try await KernelDevices().apply(change, to: name)
         return EXIT_SUCCESS
     } catch {
-        complain("Unable to modify interface: \(errorText(error.code))")
-        return EXIT_FAILURE
+        return refused(error)
     }
+}
+
+private func refused(_ error: NetlinkError) -> Int32 {
+    complain("Unable to modify interface: \(errorText(error.code))")
+    return EXIT_FAILURE
 }
 
 /// The configuration that the second argument names.
@@ -77,15 +83,31 @@ private func readConfiguration(_ invocation: Invocation) -> DeviceChange? {
 
 /// - Returns: `nil` after saying what is wrong with the file.
 func readConfiguration(_ path: String, isWG: Bool, skipsQuickKeys: Bool = false) -> DeviceChange? {
-    let text: [UInt8]
+    func complainFile(_ error: FileError) { complain(isWG ? error.wgText : error.text) }
+    var file: InputFile
     do throws(FileError) {
-        text = try readFile(path)
+        file = try InputFile(path)
     } catch {
-        complain(isWG ? error.wgText : error.text)
+        complainFile(error)
         return nil
     }
+    var parser = ConfigParser(
+        surroundings: HostResolver(),
+        skipsQuickKeys: skipsQuickKeys,
+        expectedBytes: file.expectedBytes
+    )
     do throws(ConfigError) {
-        return try ConfigParser.parse(text, surroundings: HostResolver(), skipsQuickKeys: skipsQuickKeys)
+        // In pieces: memory that is touched costs more than reading.
+        while true {
+            do throws(FileError) {
+                try file.readPiece()
+            } catch {
+                complainFile(error)
+                return nil
+            }
+            if file.count == 0 { return try parser.finish() }
+            try parser.read(file.buffer.span.extracting(first: file.count))
+        }
     } catch {
         var message = ByteText(isWG ? "" : "\(path):\(error.line):\(error.column): ")
         message.append(bytes: error.message.bytes)

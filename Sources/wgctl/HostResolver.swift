@@ -15,18 +15,28 @@ struct HostResolver: ConfigSurroundings {
     mutating func warn(_ line: ByteText) { complain(line) }
 
     mutating func resolve(
-        host: [UInt8],
-        service: [UInt8],
-        text: [UInt8]
+        _ text: Span<UInt8>,
+        host: Range<Int>,
+        service: Range<Int>
     ) throws(ValueError) -> ScopedEndpoint {
-        var retries: Retries
+        let retries: Retries
         if let knownRetries { retries = knownRetries } else { retries = try Self.retries() }
         knownRetries = retries
         // Numbers need no resolver, and large configurations have nothing else.
         if let endpoint = Endpoint(text: text) { return ScopedEndpoint(endpoint: endpoint) }
+        return try lookUp(text, host: host, service: service, retries)
+    }
+
+    private mutating func lookUp(
+        _ text: Span<UInt8>,
+        host: Range<Int>,
+        service: Range<Int>,
+        _ retries: Retries
+    ) throws(ValueError) -> ScopedEndpoint {
+        var retries = retries
         var delaySeconds = 1.0
         while true {
-            let (code, found) = lookUp(host: host, service: service)
+            let (code, found) = lookUp(host: cString(text.extracting(host)), service: cString(text.extracting(service)))
             if let found { return found }
             if code == 0 { throw ValueError("Neither IPv4 nor IPv6 address found", text) }
             let isFinal = [EAI_NONAME, EAI_FAIL, eaiNoData].contains(code)
@@ -45,23 +55,21 @@ struct HostResolver: ConfigSurroundings {
     }
 
     mutating func port(of service: [UInt8]) throws(ValueError) -> UInt16 {
-        let (code, found) = lookUp(host: nil, service: service)
+        let (code, found) = lookUp(host: nil, service: cString(service.span))
         if let found { return found.endpoint.port }
         if code == 0 { throw ValueError("Neither IPv4 nor IPv6 address found", service) }
         throw ValueError(String(cString: gai_strerror(code)), service)
     }
 
     /// - Returns: the first address, or the code of the failure; neither if the first address is neither v4 nor v6.
-    private func lookUp(host: [UInt8]?, service: [UInt8]) -> (code: Int32, found: ScopedEndpoint?) {
+    private func lookUp(host: [CChar]?, service: [CChar]) -> (code: Int32, found: ScopedEndpoint?) {
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
         hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)
         hints.ai_protocol = Int32(IPPROTO_UDP)
         if host == nil { hints.ai_flags = AI_PASSIVE }
         var list: UnsafeMutablePointer<addrinfo>?
-        let hostName = host.map { $0.map { CChar(bitPattern: $0) } + [0] }
-        let serviceName = service.map { CChar(bitPattern: $0) } + [0]
-        let code = getaddrinfo(hostName, serviceName, &hints, &list)
+        let code = getaddrinfo(host, service, &hints, &list)
         guard code == 0, let first = list else { return (code, nil) }
         defer { freeaddrinfo(list) }
         return (0, ScopedEndpoint(first.pointee))
@@ -101,6 +109,12 @@ extension ScopedEndpoint {
         default: return nil
         }
     }
+}
+
+private func cString(_ text: Span<UInt8>) -> [CChar] {
+    var characters: [CChar] = []
+    for index in text.indices { characters.append(CChar(bitPattern: text[index])) }
+    return characters + [0]
 }
 
 /// `EAI_NODATA` of glibc, which hides it without _GNU_SOURCE.

@@ -25,7 +25,7 @@ struct KernelDevices {
         }
     }
 
-    func apply(_ operations: [DeviceOperation], to name: String) async throws(NetlinkError) {
+    func apply(_ operations: some Sequence<DeviceOperation>, to name: String) async throws(NetlinkError) {
         do throws(NetlinkError) {
             try await WireGuardDevice(name: name, transport: transport).apply(operations)
         } catch {

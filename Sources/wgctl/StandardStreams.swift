@@ -38,6 +38,45 @@ struct FileError: Error {
     var text: String { "\(path): \(errorText(code))" }
 }
 
+/// A file that is read piece by piece; `/dev/stdin` and named pipes too.
+struct InputFile: ~Copyable {
+    private let path: String
+    private let descriptor: Int32
+    /// The last piece is its first `count` bytes.
+    private(set) var buffer: [UInt8]
+    /// 0: before the first piece, and behind the last.
+    private(set) var count = 0
+    private var readBytes = 0
+
+    /// - Throws: `FileError` if it cannot be opened.
+    init(_ path: String) throws(FileError) {
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError(path: path, code: errno) }
+        self.path = path
+        buffer = [UInt8](repeating: 0, count: Self.pieceBytes)
+    }
+
+    deinit { close(descriptor) }
+
+    /// 0: it has no size, as a pipe has none.
+    var expectedBytes: Int {
+        var information = stat()
+        return fstat(descriptor, &information) == 0 ? max(0, Int(information.st_size)) : 0
+    }
+
+    /// - Throws: `FileError` if it cannot be read to its end: half a configuration is none. `EFBIG` for a file without end.
+    mutating func readPiece() throws(FileError) {
+        repeat {
+            count = read(descriptor, &buffer, buffer.count)
+            if count < 0, errno != EINTR { throw FileError(path: path, code: errno, isOpen: true) }
+        } while count < 0
+        readBytes += count
+        if readBytes > fileLimitBytes { throw FileError(path: path, code: EFBIG, isOpen: true) }
+    }
+
+    private static let pieceBytes = 32 << 10
+}
+
 /// Everything in a file; `/dev/stdin` and named pipes too.
 ///
 /// - Parameter limitBytes: what is beyond it is left unread.

@@ -95,7 +95,11 @@ private func configuration(of device: DeviceSnapshot) -> DeviceConfiguration {
 private struct NoHost: ConfigSurroundings {
     mutating func warn(_ line: ByteText) {}
 
-    mutating func resolve(host: [UInt8], service: [UInt8], text: [UInt8]) throws(ValueError) -> ScopedEndpoint {
+    mutating func resolve(
+        _ text: Span<UInt8>,
+        host: Range<Int>,
+        service: Range<Int>
+    ) throws(ValueError) -> ScopedEndpoint {
         guard let endpoint = Endpoint(text: text) else { throw ValueError("No host", text) }
         return ScopedEndpoint(endpoint: endpoint)
     }

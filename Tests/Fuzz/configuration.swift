@@ -8,6 +8,11 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let text = bytes(start, count)
     do throws(ConfigError) {
         let change = try ConfigParser.parse(text, surroundings: NoHost())
+        var parser = ConfigParser(surroundings: NoHost())
+        let middle = Int(text.first ?? 0) * text.count / 256
+        try parser.read(text.span.extracting(..<middle))
+        try parser.read(text.span.extracting(middle...))
+        require(try parser.finish() == change, "a configuration in two pieces is another one")
         let device = DeviceSnapshot(name: "wg0", configuration: change)
         var printed = ByteText()
         printed.appendConfiguration(of: device) { _ in nil }
@@ -29,7 +34,11 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 private struct NoHost: ConfigSurroundings {
     mutating func warn(_ line: ByteText) {}
 
-    mutating func resolve(host: [UInt8], service: [UInt8], text: [UInt8]) throws(ValueError) -> ScopedEndpoint {
+    mutating func resolve(
+        _ text: Span<UInt8>,
+        host: Range<Int>,
+        service: Range<Int>
+    ) throws(ValueError) -> ScopedEndpoint {
         guard let endpoint = Endpoint(text: text) else { throw ValueError("No such host", text) }
         return ScopedEndpoint(endpoint: endpoint)
     }

@@ -10,6 +10,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         require(key.base64 == text, "a key has two texts: \(text)")
         require(PublicKey(bytes: key.bytes) == key, "a key is not its bytes: \(text)")
     }
+    require(PublicKey(base64: input.span) == PublicKey(base64: input), "a key's text means two keys: \(text)")
     if let address = IPAddress(text) {
         require(IPAddress("\(address)") == address, "\(text) became \(address)")
         require(IPAddress(bytes: address.bytes) == address, "\(text) is not its bytes")

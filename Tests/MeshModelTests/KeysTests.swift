@@ -42,6 +42,15 @@ struct KeysTests {
         #expect(PrivateKey(bytes: [1]) == nil && PresharedKey(bytes: []) == nil)
     }
 
+    @Test(arguments: 0..<44) func `a key read in place is the key read as an array`(place: Int) {
+        for value in UInt8.min ... .max {
+            var characters = Array(text.utf8)
+            characters[place] = value
+            #expect(PublicKey(base64: characters.span) == PublicKey(base64: characters))
+            #expect(PublicKey(base64: characters.span.extracting(..<place)) == nil)
+        }
+    }
+
     @Test func `secret keys print nothing of themselves`() throws {
         let privateKey = try #require(PrivateKey(base64: text))
         let preshared = try #require(PresharedKey(base64: text))

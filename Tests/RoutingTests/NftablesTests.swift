@@ -144,6 +144,22 @@ struct NftablesTests {
         #expect(read == elements)
     }
 
+    @Test(arguments: 0..<40) func `a key of any length survives`(count: Int) throws {
+        let key = (0..<UInt8(count)).map { 0xff - $0 }
+        let element = NftablesElement(key, isCatchAll: count == 0)
+        #expect(element.key == key)
+        let set = NftablesSet(NftablesName(table, "s"), key: NftablesKeyType(.ipv4Address))
+        let request = try #require(NftablesChange.encode([.addElements(set, [element])]).first)
+        #expect(try NftablesElement.decodeList(request.payload[...]) == [element])
+        var other = element
+        other.key = key + [0]
+        #expect(other != element)
+        other.comment = "a"
+        other.comment = nil
+        other.key = key
+        #expect(other == element)
+    }
+
     @Test(
         arguments: [
             ("0.0.0.0/0", "00000000", nil), ("10.0.0.0/8", "0a000000", "0b000000"),

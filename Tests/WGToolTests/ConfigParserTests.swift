@@ -161,6 +161,43 @@ struct ConfigParserTests {
         }
     }
 
+    @Test(arguments: 0..<200)
+    func `a text in pieces reads as the whole, errors included`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        var text = ByteText("# comment\n")
+        text.appendConfiguration(of: randomDevice(using: &generator)) { String($0) }
+        var bytes = text.bytes
+        // Half of them get an error.
+        let place = Int.random(in: 0..<2 * bytes.count, using: &generator)
+        if place < bytes.count { bytes[place] = UInt8.random(in: .min ... .max, using: &generator) }
+        let whole = Result { () throws(ConfigError) in
+            try ConfigParser.parse(bytes, surroundings: OfflineSurroundings())
+        }
+        let pieces = Result { () throws(ConfigError) in
+            var parser = ConfigParser(surroundings: OfflineSurroundings())
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let piece = rest.prefix(Int.random(in: 1...50, using: &generator))
+                try parser.read(piece.span)
+                rest = rest.dropFirst(piece.count)
+            }
+            return try parser.finish()
+        }
+        #expect(whole == pieces)
+    }
+
+    @Test func `a byte is found wherever it is`() {
+        for count in 0..<40 {
+            for place in 0..<count {
+                var text = [UInt8](repeating: 0x0b, count: count)
+                text[place] = 0x0a
+                for start in 0..<count {
+                    #expect(text.span.firstIndex(of: 0x0a, from: start) == (start <= place ? place : nil))
+                }
+            }
+        }
+    }
+
     private func parse(_ text: String) throws -> DeviceChange {
         try ConfigParser.parse(Array(text.utf8), surroundings: OfflineSurroundings())
     }

@@ -9,9 +9,14 @@ final class OfflineSurroundings: ConfigSurroundings {
 
     func warn(_ line: ByteText) { warnings.append(line.string) }
 
-    func resolve(host: [UInt8], service: [UInt8], text: [UInt8]) throws(ValueError) -> ScopedEndpoint {
-        let port = try port(of: service)
-        let name = String(decoding: host, as: UTF8.self)
+    func resolve(
+        _ text: Span<UInt8>,
+        host: Range<Int>,
+        service: Range<Int>
+    ) throws(ValueError) -> ScopedEndpoint {
+        let bytes = text.array
+        let port = try port(of: Array(bytes[service]))
+        let name = String(decoding: bytes[host], as: UTF8.self)
         let parts = name.split(separator: "%", omittingEmptySubsequences: false)
         let address = name == "known.test" ? IPAddress("192.0.2.44") : IPAddress(String(parts[0]))
         guard let address else { throw ValueError("Name or service not known", text) }

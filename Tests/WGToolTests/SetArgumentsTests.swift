@@ -59,7 +59,7 @@ struct SetArgumentsTests {
 
     @Test func `an empty key file takes the key away`() throws {
         let change = try parse(["private-key", "/none"], FakeKeyFiles(contents: ["/none": ""]))
-        #expect(change.operations == [.setPrivateKey(noPrivateKey)])
+        #expect(Array(change.operations) == [.setPrivateKey(noPrivateKey)])
     }
 
     private func parse(_ arguments: [String], _ files: FakeKeyFiles) throws -> DeviceChange {

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CNetlinkLoopbackUDP.h"
 #include "CNetlinkRawICMP.h"
 #include "CNetlinkRawUDP.h"
 
@@ -44,6 +45,9 @@ void CNetlink_close(CNetlink_Socket *socket);
 /* Sends one datagram; the send buffer grows to a large one. Returns 0 or an errno; EMSGSIZE: larger than the limit of
  * net.core.wmem_max, without CAP_NET_ADMIN. */
 int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count);
+/* As CNetlink_send, of a datagram whose head stands elsewhere than its rest. */
+int CNetlink_sendParts(
+    CNetlink_Socket *socket, const void *head, size_t headCount, const void *rest, size_t restCount);
 
 /* Size in bytes of the next datagram, which stays queued, or a negative errno. */
 ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count);
