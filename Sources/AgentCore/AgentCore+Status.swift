@@ -35,7 +35,7 @@ extension AgentCore {
         sessions.contains { peer, session in
             switch session.path {
             case .connecting: true
-            case .direct: (observed[peer]?.latestHandshakeSeconds ?? 0) == 0
+            case .direct, .relayed: (observed[peer]?.latestHandshakeSeconds ?? 0) == 0
             case .idle, .kernelSession: false
             }
         }

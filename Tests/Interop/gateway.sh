@@ -127,8 +127,10 @@ for name in a g; do
 done
 mended a "our rules are deleted" 'for p in 7947 7948; do ip -n a rule del pref $p; ip -n a -6 rule del pref $p; done'
 # What systemd-networkd does when it restarts: every rule that the kernel did not make.
-mended a "ip rule flush" 'for f in -4 -6; do ip -n a $f rule flush; ip -n a $f rule add pref 32766 lookup main; done
-    ip -n a rule add pref 32767 lookup default'
+printf '%s\n' 'rule flush' 'rule add pref 32766 lookup main' 'rule add pref 32767 lookup default' >"$work/flush"
+mended a "ip rule flush" 'ip -n a -batch "$work/flush"'
+printf '%s\n' 'rule flush' 'rule add pref 32766 lookup main' >"$work/flush"
+mended a "ip -6 rule flush" 'ip -n a -6 -batch "$work/flush"'
 mended a "our table is flushed" 'ip -n a route flush table 7946; ip -n a -6 route flush table 7946'
 mended a "the strict filter is back" 'in_host a sysctl -qw net.ipv4.conf.eth0.rp_filter=1'
 mended g "forwarding is switched off" 'in_host g sysctl -qw net.ipv4.ip_forward=0'
@@ -171,22 +173,38 @@ check_stop g
 agent_start g
 check "without it, not" eventually 30 eval '! pings a 172.16.6.1 && pings a "$world"'
 
-echo "--- a second agent on one host"
-start a2 a "$programs/wgmesh-agent" run --management-url "http://$management" --setup-key-file "$work/key" \
-    --hostname a2 --instance two --interface wgm1 --listen-port 51830 --state-dir "$work/a2/state" --socket "$work/a2/agent.sock"
-two() { in_host a "${clean[@]}" "WGMESH_SOCKET=$work/a2/agent.sock" "$programs/wgctl" "$@"; }
+echo "--- a second agent on one host, in another mesh"
+mkdir "$work/second"
+second=10.99.0.1:8444
+start server2 server "$programs/wgmesh-server" serve --data-dir "$work/second/data" --listen "$second" --public-address "$second"
+check "the second server takes connections" eventually 60 in_host server bash -c "exec 3<>/dev/tcp/${second/://}"
+in_host server "${clean[@]}" "$programs/wgmesh-server" setup-key create --name second --type reusable \
+    --data-dir "$work/second/data" >"$work/second/key"
+for host in a g; do
+    start "$host-two" "$host" "$programs/wgmesh-agent" run --management-url "http://$second" --hostname "$host-two" \
+        --setup-key-file "$work/second/key" --instance two --interface wgm1 --listen-port 51830 \
+        --state-dir "$work/$host-two/state" --socket "$work/$host-two/agent.sock"
+done
+two() { in_host "$1" "${clean[@]}" "WGMESH_SOCKET=$work/$1-two/agent.sock" "$programs/wgctl" "${@:2}"; }
 has_second() { [ "$(in_host a wg show wgm1 latest-handshakes | awk '$2 > 0' | wc -l)" -ge 1 ]; }
-check "it has a handshake of its own" eventually 120 has_second
+check "it has a handshake of its own, while the first uses an exit node" eventually 120 has_second
 check_equal "a link of its own" "$(ip -n a -j link show wgm1 | jq -r '.[0].ifalias')" wgmesh:two
-check "routes in a table of its own" eval 'two routes list | grep -q "^office"; ! ip -n a route show table 7946 | grep wgm1'
-check "its own nftables table" eventually 20 in_host a nft list table inet wgmesh_two
-check "both have all they want" eval 'two plan | grep -qx "the kernel holds what it should" &&
+check "a network behind its peer" in_host server "${clean[@]}" "$programs/wgmesh-server" route create \
+    --network-id inner2 --prefix 192.168.77.2/32 --peer g-two --group All --data-dir "$work/second/data"
+check "has its route in a table of its own" eventually 30 eval \
+    'ip -n a route show table all | grep "^192.168.77.2 dev wgm1 table" | grep -v "table 7946"'
+check "the other side has an nftables table of its own" eventually 20 in_host g nft list table inet wgmesh_two
+check "both have all they want" eventually 20 eval 'two a plan | grep -qx "the kernel holds what it should" &&
     wgctl a plan | grep -qx "the kernel holds what it should"'
-first=$(ip -n a rule show | grep -E '^794[6-8]:'; in_host a nft -s list table inet wgmesh)
-check "down of the second" two down
-check "takes all of it" eval '! ip -n a link show wgm1 && ! in_host a nft list table inet wgmesh_two'
-check_equal "and nothing of the first" "$(ip -n a rule show | grep -E '^794[6-8]:'; in_host a nft -s list table inet wgmesh)" "$first"
-check_stop a2
+of_first() { ip -n "$1" rule show | grep -E '^794[6-8]:'; in_host "$1" nft -s list table inet wgmesh; }
+before=$(of_first a)
+for host in a g; do
+    check "down of the second on $host" two "$host" down
+    check "takes all of it" eval "! ip -n $host link show wgm1 && ! in_host $host nft list table inet wgmesh_two"
+    check_stop "$host-two"
+done
+check_stop server2
+check_equal "and nothing of the first" "$(of_first a)" "$before"
 check "the world answers the first" eventually 20 pings a "$world"
 
 echo "--- a host with a VRF"

@@ -33,7 +33,7 @@ repaired() {
     took=$(spread "$work/events" "$line")
     echo "took $took ms, at most $bound expected"
     check "in time: $what" test "$took" -le "$bound"
-    check "counted: $what" eventually 5 eval "[ \$(repairs a) -gt $before ]"
+    check "counted: $what" eventually 20 eval "[ \$(repairs a) -gt $before ]"
 }
 
 mesh_up a b
