@@ -2,6 +2,7 @@
 # Two agents that cannot reach each other directly: the relay carries WireGuard, a direct path takes over when there is
 # one, and the relay takes it back, all without a packet of user space on the direct path.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/python-server.sh"
 
 # direct a|b open|closed: UDP between the two hosts, by a table of the host's own.
 direct() {
@@ -44,19 +45,6 @@ close_direct() {
     direct a closed
     direct b closed
 }
-
-# With WGMESH_RELAY=python the second implementation serves (management, signal and relay); see python-peers.sh.
-if [ "${WGMESH_RELAY:-}" = python ]; then
-    environment=${WGMESH_CACHE:?is set by scripts/vm}/python-peers
-    server_start() {
-        management=10.99.0.1:8080
-        start server server env PYTHONDONTWRITEBYTECODE=1 "PEERS_GEN=$environment/gen" "$environment/venv/bin/python" \
-            "${WGMESH_PEERS:-$PWD/../shared/peers}/server.py" --host 10.99.0.1 --port 8080 \
-            --state "$work/python-state.json"
-    }
-    server_ready() { eventually 60 server_answers; }
-    new_key() { echo A2C8E62B-38F5-4553-B31E-DD66C696CEBB; }
-fi
 
 lan_up
 host_up server 1
