@@ -14,6 +14,7 @@ let grpcTransport = Target.Dependency.product(name: "GRPCNIOTransportHTTP2Posix"
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
@@ -34,6 +35,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0", traits: []),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
@@ -46,6 +48,7 @@ let package = Package(
         // 0: C
         .systemLibrary(name: "CNL", pkgConfig: "libnl-genl-3.0", providers: [.apt(["libnl-genl-3-dev"])]),
         .target(name: "CNetlink", dependencies: ["CNL"], linkerSettings: [.linkedLibrary("mnl")]),
+        .target(name: "CDatagram"),
         .systemLibrary(name: "CSodium", providers: [.apt(["libsodium-dev"])]),
 
         // 1: words
@@ -81,8 +84,9 @@ let package = Package(
         .target(
             name: "ControlPlane",
             dependencies: [
-                "MapCompiler", "MeshModel", "MeshProto", crypto, grdb, grpcCore, grpcProtobuf, grpcTransport, logging,
-                protobuf, serviceLifecycle, unixSignals,
+                "CDatagram", "MapCompiler", "MeshModel", "MeshProto", "RelayWire", crypto, grdb, grpcCore, grpcProtobuf,
+                grpcTransport, logging, nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL, protobuf, serviceLifecycle,
+                unixSignals,
             ]
         ),
 
@@ -95,7 +99,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "wgmesh-server",
-            dependencies: ["CommandLineSupport", "ControlPlane", "MeshModel", argumentParser]
+            dependencies: [
+                "CommandLineSupport", "ControlPlane", "MeshModel", "MeshProto", "RelayWire", argumentParser, logging,
+            ]
         ),
         .executableTarget(
             name: "wgctl",
@@ -150,8 +156,9 @@ let package = Package(
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
-                "ControlPlane", "MapCompiler", "MeshModel", "MeshProto", "TestSupport", grdb, grpcCore, grpcInProcess,
-                grpcProtobuf, grpcTransport, protobuf, logging,
+                "ControlPlane", "ICE", "MapCompiler", "MeshModel", "MeshProto", "RelayWire", "TestSupport", grdb,
+                grpcCore,
+                grpcInProcess, grpcProtobuf, grpcTransport, logging, nioCore, nioPosix, nioSSL, protobuf,
             ]
         ),
         .testTarget(
@@ -178,7 +185,7 @@ let package = Package(
     ]
 )
 
-for target in package.targets where target.type != .system && target.name != "CNetlink" {
+for target in package.targets where target.type != .system && !["CDatagram", "CNetlink"].contains(target.name) {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),  // SE-0335
         .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409

@@ -12,7 +12,7 @@ extension ManagementService {
     func sync(
         _ wire: Management_SyncRequest,
         _ call: SealedCall,
-        _ services: ServiceConfiguration,
+        _ context: ServerContext,
         writer: RPCWriter<Management_EncryptedMessage>
     ) async throws {
         guard let peer = try await store.peer(key: call.peer) else {
@@ -26,7 +26,9 @@ extension ManagementService {
             do {
                 try await store.setConnected(true, peerID: peer.id, atSeconds: secondsSince1970())
                 logger.info("peer connected", metadata: ["peer": "\(peer.id)", "name": "\(peer.name)"])
-                try await forward(session, to: meta, call, services, writer)
+                try await withRelayTokens(for: call, context, writer) {
+                    try await forward(session, to: meta, call, services(for: context), writer)
+                }
                 return nil
             } catch {
                 return error
@@ -64,6 +66,33 @@ extension ManagementService {
                 }
             try await writer.write(try call.seal(response))
             isFirst = false
+        }
+    }
+
+    /// Sends a new relay token whenever three quarters of the last one's life are over, while `body` runs.
+    ///
+    /// Source: spec/wire/management.md A5.5.
+    private func withRelayTokens(
+        for call: SealedCall,
+        _ context: ServerContext,
+        _ writer: RPCWriter<Management_EncryptedMessage>,
+        _ body: @Sendable @escaping () async throws -> Void
+    ) async throws {
+        guard advertised.needsRenewal else { return try await body() }
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                try await body()
+                return true
+            }
+            group.addTask {
+                while await wait(renewalInterval) {
+                    let services = advertised.renewal(localPeer: context.localPeer, nowSeconds: secondsSince1970())
+                    try await writer.write(try call.seal(Management_SyncResponse(renewing: services)))
+                }
+                return false
+            }
+            while let isOver = try await group.next(), !isOver {}
+            group.cancelAll()
         }
     }
 }

@@ -12,25 +12,26 @@ struct ManagementService: Management_ManagementService.SimpleServiceProtocol {
     /// New at every start, as stock servers do it: clients fetch it before each use and must not pin it.
     let privateKey: PrivateKey
     let publicKey: PublicKey
-    let publicAddress: PublicAddress
-    let usesTLS: Bool
+    let advertised: AdvertisedServices
     let store: any Store
     let publisher: MapPublisher
+    /// How often a stream brings a new relay token.
+    let renewalInterval: Duration
     let logger: Logger
 
     init(
-        publicAddress: PublicAddress,
-        usesTLS: Bool,
+        advertised: AdvertisedServices,
         store: any Store,
         publisher: MapPublisher,
+        renewalInterval: Duration,
         logger: Logger
     ) {
         privateKey = .generate()
         publicKey = privateKey.publicKey
-        self.publicAddress = publicAddress
-        self.usesTLS = usesTLS
+        self.advertised = advertised
         self.store = store
         self.publisher = publisher
+        self.renewalInterval = renewalInterval
         self.logger = logger
     }
 
@@ -61,7 +62,7 @@ struct ManagementService: Management_ManagementService.SimpleServiceProtocol {
         context: ServerContext
     ) async throws {
         let (call, wire) = try open(request, as: Management_SyncRequest.self)
-        try await answering("Sync", call) { try await sync(wire, call, services(for: context), writer: response) }
+        try await answering("Sync", call) { try await sync(wire, call, context, writer: response) }
     }
 
     func syncMeta(request: Management_EncryptedMessage, context: ServerContext) async throws -> Management_Empty {
@@ -140,10 +141,9 @@ struct ManagementService: Management_ManagementService.SimpleServiceProtocol {
         RPCError(code: .unimplemented, message: "this server exposes no services")
     }
 
-    /// Where the rest of the mesh is, for the agent of this call: signal is on this very port.
-    private func services(for context: ServerContext) -> ServiceConfiguration {
-        let address = publicAddress.address(localPeer: context.localPeer)
-        return ServiceConfiguration(signal: SignalServer(address: address, usesTLS: usesTLS))
+    /// Where the rest of the mesh is, for the agent of this call.
+    func services(for context: ServerContext) -> ServiceConfiguration {
+        advertised.configuration(localPeer: context.localPeer, nowSeconds: secondsSince1970())
     }
 
     func notFound(_ key: PublicKey) -> RPCError { RPCError(code: .notFound, message: "peer not found: \(key)") }

@@ -23,13 +23,17 @@ enum PublicAddress: Sendable, Hashable, CustomStringConvertible {
     /// - Returns: this host's name where that text is something else. Never nothing: stock agents crash on an answer
     ///   without a signal server (spec/wire/management.md A13.3).
     func address(localPeer: String) -> HostPort {
+        address(local: Endpoint(String(localPeer.drop { $0 != ":" }.dropFirst())))
+    }
+
+    /// - Parameter local: our side of the agent's connection; `nil`: unknown.
+    func address(local: Endpoint?) -> HostPort {
         switch self {
         case .fixed(let address): return address
         case .asReached(let port):
-            let text = localPeer.drop { $0 != ":" }.dropFirst()
-            guard let endpoint = Endpoint(String(text)) else { return HostPort(host: Self.hostName, port: port) }
+            guard let local else { return HostPort(host: Self.hostName, port: port) }
             // IPv4 connections to a socket on [::] come as ::ffff:a.b.c.d.
-            return HostPort(host: endpoint.address.unmapped.description, port: endpoint.port)
+            return HostPort(host: local.address.unmapped.description, port: local.port)
         }
     }
 

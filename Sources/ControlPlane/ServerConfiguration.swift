@@ -1,5 +1,6 @@
 package import MeshModel
 package import MeshProto
+package import RelayWire
 
 /// What `wgmesh-server serve` is told by its flags and environment.
 package struct ServerConfiguration: Sendable {
@@ -15,6 +16,23 @@ package struct ServerConfiguration: Sendable {
         }
     }
 
+    /// The STUN servers that agents are told of.
+    package enum STUN: Sendable {
+        case none
+        /// This server, on UDP; port 0 lets the kernel choose.
+        case own(listen: Endpoint)
+        case external([HostPort])
+    }
+
+    /// The relays that agents are told of.
+    package enum Relay: Sendable {
+        case none
+        /// This server, at `/relay` of its one port.
+        case own
+        /// `rel://host:port` or `rels://host:port`, and the secret that they share with this server.
+        case external(urls: [String], RelaySecret)
+    }
+
     package var dataDirectory: String
     /// Port 0 lets the kernel choose.
     package var listen: Endpoint
@@ -24,18 +42,24 @@ package struct ServerConfiguration: Sendable {
     package var tls: TLSFiles?
     /// Domain of peer names; `nil`: keep that of the mesh, or the default for a new one.
     package var domain: String?
+    package var stun: STUN
+    package var relay: Relay
 
     package init(
         dataDirectory: String,
         listen: Endpoint,
         publicAddress: HostPort? = nil,
         tls: TLSFiles? = nil,
-        domain: String? = nil
+        domain: String? = nil,
+        stun: STUN = .none,
+        relay: Relay = .own
     ) {
         self.dataDirectory = dataDirectory
         self.listen = listen
         self.publicAddress = publicAddress
         self.tls = tls
         self.domain = domain
+        self.stun = stun
+        self.relay = relay
     }
 }

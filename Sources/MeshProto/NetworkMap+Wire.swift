@@ -3,6 +3,12 @@ package import MeshModel
 import SwiftProtobuf
 
 extension Management_SyncResponse {
+    /// A control update: the relay and its new token, and no map. Source: spec/wire/management.md A5.2.
+    package init(renewing services: ServiceConfiguration) {
+        self.init()
+        netbirdConfig = Management_NetbirdConfig(services)
+    }
+
     /// The first message of a stream, or a later change of the map.
     ///
     /// - Parameters:

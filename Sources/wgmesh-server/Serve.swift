@@ -7,9 +7,12 @@ import MeshProto
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Serve management and signal on one TCP port.",
+        abstract: "Serve management, signal and relay on one TCP port, and STUN on UDP.",
         discussion: """
-            Without certificate files it speaks plaintext HTTP/2: for tests, or behind a proxy that ends TLS.
+            Without certificate files it speaks plaintext HTTP: for tests, or behind a proxy that ends TLS.
+
+            Agents are told to use its own STUN server and relay, or those named here, or none. /health and /ready on
+            the TCP port answer probes.
 
             Exit status: 0 after SIGTERM or SIGINT, 2 wrong usage, 12 port in use, 14 database damaged, 16 another
             server runs on the same folder, 1 anything else.
@@ -35,6 +38,27 @@ struct Serve: AsyncParsableCommand {
 
     @Option(help: "Domain of peer names. (default: that of the mesh; netbird.selfhosted for a new one)")
     var domain: String?
+
+    @Option(help: "UDP address and port for STUN. (default: the address of --listen, port 3478)")
+    var stunListen: String?
+
+    @Option(help: "host:port of a STUN server that agents use instead of this one; may be given again.")
+    var stun: [String] = []
+
+    @Flag(help: "Answer no STUN, and tell agents of no STUN server.")
+    var noStun = false
+
+    @Option(
+        help:
+            "rel://host:port or, with TLS, rels://host:port of a relay that agents use instead of this one; may be given again. Needs --relay-secret-file."
+    )
+    var relay: [String] = []
+
+    @Option(help: "File whose first line is the secret shared with the relays of --relay.")
+    var relaySecretFile: String?
+
+    @Flag(help: "Relay nothing, and tell agents of no relay.")
+    var noRelay = false
 
     @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
     var logLevel: String?
@@ -74,7 +98,9 @@ struct Serve: AsyncParsableCommand {
             listen: endpoint,
             publicAddress: publicAddress,
             tls: try tlsFiles(),
-            domain: domain
+            domain: domain,
+            stun: try stunChoice(listen: endpoint),
+            relay: try relayChoice()
         )
     }
 

@@ -18,7 +18,8 @@ struct LoginTests {
             #expect(grant.own.addressV6?.length == 64)
             #expect(grant.services.signal?.address.description == mesh.endpoint.description)
             #expect(grant.services.signal?.usesTLS == false)
-            #expect(grant.services.relay == nil)
+            #expect(grant.services.relay?.urls == ["rel://\(mesh.endpoint)"])
+            #expect(grant.services.stunServers.isEmpty)
             #expect(grant.skipped.isEmpty)
         }
     }

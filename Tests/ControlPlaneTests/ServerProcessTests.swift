@@ -233,7 +233,9 @@ private struct ServerProcess: Sendable {
         let process = Process()
         process.executableURL = URL(filePath: own).deletingLastPathComponent().appending(path: "wgmesh-server")
         process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        // Tests run side by side: each takes a port of the kernel's choice.
+        process.environment = ProcessInfo.processInfo.environment
+            .merging(["WGMESH_SERVER_STUN_LISTEN": "127.0.0.1:0"]) { $1 }.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         // Files, not pipes: nobody has to read for the program to go on.
         process.standardOutput = try Self.file(folder.appending(path: "output"))
@@ -251,7 +253,7 @@ private struct ServerProcess: Sendable {
     func endpoint() async throws -> MeshModel.Endpoint {
         while process.process.isRunning {
             let text = errors
-            if let match = text.firstMatch(of: /listen=(\S+)/), let endpoint = MeshModel.Endpoint(String(match.1)) {
+            if let match = text.firstMatch(of: /\ listen=(\S+)/), let endpoint = MeshModel.Endpoint(String(match.1)) {
                 return endpoint
             }
             try await Task.sleep(for: .milliseconds(20))

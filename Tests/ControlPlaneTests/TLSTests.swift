@@ -4,6 +4,7 @@ import GRPCNIOTransportHTTP2Posix
 import Logging
 import MeshModel
 import MeshProto
+import NIOSSL
 import Testing
 
 @testable import ControlPlane
@@ -35,6 +36,13 @@ struct TLSTests {
                     )
                     let grant = try await mesh.login(TestPeer(hostname: "a"), setupKey: try await mesh.setupKey())
                     #expect(grant.services.signal?.usesTLS == true)
+                    #expect(grant.services.relay?.urls == ["rels://\(server.endpoint)"])
+                    // Beside gRPC, which agreed on h2 by ALPN, a client that offers nothing gets HTTP/1.1.
+                    let context = try NIOSSLContext(configuration: .trusting(files.certificatePath))
+                    try await TestSocket.connect(to: server.endpoint, tls: context) { socket in
+                        try await socket.send("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                        #expect(try await socket.text(upTo: "}").hasPrefix("HTTP/1.1 200 OK\r\n"))
+                    }
                 }
                 group.cancelAll()
             }
@@ -47,12 +55,11 @@ struct TLSTests {
             for (index, (certificate, key)) in [("nothing", privateKey), (certificate, "nothing")].enumerated() {
                 let files = try write(certificate: certificate, key: key, to: folder)
                 let listen = loopback()
-                let server = try ControlPlane(
-                    ServerConfiguration(dataDirectory: folder + "/data\(index)", listen: listen, tls: files),
-                    logger: Logger(label: "test")
-                )
-                let failure = await #expect(throws: ServerFailure.self) {
-                    try await server.run(handlesSignals: false)
+                let failure = #expect(throws: ServerFailure.self) {
+                    try ControlPlane(
+                        ServerConfiguration(dataDirectory: folder + "/data\(index)", listen: listen, tls: files),
+                        logger: Logger(label: "test")
+                    )
                 }
                 #expect(failure?.description.contains(files.certificatePath) == true)
             }
@@ -97,4 +104,13 @@ struct TLSTests {
         VvHsgK5lHcL/Tx6LmnVFBEq+WtP2TD8rKgd5PM6qwR9Cpfz+q5wSjF/z
         -----END PRIVATE KEY-----
         """
+}
+
+extension TLSConfiguration {
+    /// A client's, which offers no application protocol, as relay clients do.
+    fileprivate static func trusting(_ certificatePath: String) throws -> TLSConfiguration {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(certificatePath))
+        return configuration
+    }
 }

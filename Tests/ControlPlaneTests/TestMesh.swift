@@ -39,11 +39,17 @@ struct TestMesh: Sendable {
     }
 
     /// Runs a server on `folder` while `body` runs; then it is stopped.
-    static func serve(_ folder: String, domain: String? = nil, _ body: (TestMesh) async throws -> Void) async throws {
+    static func serve(
+        _ folder: String,
+        domain: String? = nil,
+        tokenRenewalInterval: Duration = AdvertisedServices.renewalInterval,
+        _ body: (TestMesh) async throws -> Void
+    ) async throws {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let server = try ControlPlane(
             ServerConfiguration(dataDirectory: folder, listen: loopback(), domain: domain),
+            tokenRenewalInterval: tokenRenewalInterval,
             logger: logger
         )
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -63,8 +69,11 @@ struct TestMesh: Sendable {
     }
 
     /// Runs a server on a new folder while `body` runs.
-    static func serve(_ body: (TestMesh) async throws -> Void) async throws {
-        try await withTemporaryFolder { try await serve($0, body) }
+    static func serve(
+        tokenRenewalInterval: Duration = AdvertisedServices.renewalInterval,
+        _ body: (TestMesh) async throws -> Void
+    ) async throws {
+        try await withTemporaryFolder { try await serve($0, tokenRenewalInterval: tokenRenewalInterval, body) }
     }
 
     static func connect<Result: Sendable>(

@@ -13,6 +13,7 @@ enum ImportRules {
     static let targets: [Target] = [
         Target(name: "CNL", own: [], foreign: []),
         Target(name: "CNetlink", own: ["CNL"], foreign: []),
+        Target(name: "CDatagram", own: [], foreign: []),
         Target(name: "CSodium", own: [], foreign: []),
         Target(name: "MeshModel", own: [], foreign: []),
         Target(name: "NetlinkWire", own: ["CNetlink"], foreign: []),
@@ -42,10 +43,12 @@ enum ImportRules {
         ),
         Target(
             name: "ControlPlane",
-            own: ["MapCompiler", "MeshModel", "MeshProto"],
+            own: ["CDatagram", "MapCompiler", "MeshModel", "MeshProto", "RelayWire"],
             foreign: [
-                "Crypto", "Foundation", "FoundationEssentials", "GRDB", "GRPCCore", "GRPCNIOTransportHTTP2Posix",
-                "GRPCProtobuf", "Glibc", "Logging", "ServiceLifecycle", "SwiftProtobuf", "UnixSignals",
+                "Crypto", "Dispatch", "Foundation", "FoundationEssentials", "GRDB", "GRPCCore",
+                "GRPCNIOTransportHTTP2Posix",
+                "GRPCProtobuf", "Glibc", "Logging", "NIOCore", "NIOHTTP1", "NIOHTTP2", "NIOPosix", "NIOSSL",
+                "ServiceLifecycle", "SwiftProtobuf", "Synchronization", "UnixSignals",
             ]
         ),
         Target(name: "CommandLineSupport", own: ["MeshModel"], foreign: ["ArgumentParser", "Glibc"]),
@@ -56,7 +59,7 @@ enum ImportRules {
         ),
         Target(
             name: "wgmesh-server",
-            own: ["CommandLineSupport", "ControlPlane", "MeshModel", "MeshProto"],
+            own: ["CommandLineSupport", "ControlPlane", "MeshModel", "MeshProto", "RelayWire"],
             foreign: ["ArgumentParser", "Foundation", "Glibc", "Logging"]
         ),
         Target(
