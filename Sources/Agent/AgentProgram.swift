@@ -1,6 +1,7 @@
 import Glibc
 import Logging
 import MeshModel
+import NIOCore
 import NetlinkSocket
 import NetlinkWire
 import Routing
@@ -13,6 +14,7 @@ package enum AgentProgram {
     ///
     /// - Throws: `AgentFailure`: every reason to end has its own status and line.
     package static func run(flags: AgentFlags) async throws(AgentFailure) {
+        useFewThreads()
         try requireRoot()
         let configuration = try configuration(flags)
         let logger = logger(configuration)
@@ -96,6 +98,13 @@ package enum AgentProgram {
             throw error
         }
         try StoredState.remove(from: state)
+    }
+
+    /// Two streams to servers, a socket for `wgctl`, a file now and then and a slow resolver: more threads only cost memory. Before
+    /// anything uses the pools.
+    private static func useFewThreads() {
+        NIOSingletons.groupLoopCountSuggestion = 1
+        NIOSingletons.blockingPoolThreadCountSuggestion = 2
     }
 
     private static func configuration(_ flags: AgentFlags) throws(AgentFailure) -> AgentConfiguration {

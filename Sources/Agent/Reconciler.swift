@@ -36,6 +36,8 @@ package actor Reconciler<Transport: NetlinkTransport> {
     private var settings: SysctlKeeper
     /// The endpoints that we set, as opposed to those the kernel has roamed to since.
     private var endpointLedger: [PublicKey: Endpoint] = [:]
+    /// Index of the link that was ours at the end of the last pass; the kernel gives no two links one index.
+    private var ownLink: UInt32?
     /// After a failure each change stands alone, so that one refused route does not hold up the others.
     private var isCareful = false
     /// What our nftables table was when it was last as wanted: nobody has changed any table while the number stays.
@@ -81,7 +83,7 @@ package actor Reconciler<Transport: NetlinkTransport> {
     /// What a pass would change now, as commands in order; nothing is touched.
     package func preview(_ desired: DesiredState?) async throws(AgentFailure) -> [String] {
         do throws(NetlinkError) {
-            let snapshot = try await host.snapshot(linkName: interfaceName)
+            let snapshot = try await hostSnapshot()
             let hostPlan = plan(current: snapshot, desired: desired?.host, alias: marks.alias)
             if let conflict = hostPlan.conflicts.first { return ["# \(conflict)"] }
             let policy = try await policyPlan(desired?.host.policy)
@@ -100,7 +102,7 @@ package actor Reconciler<Transport: NetlinkTransport> {
     /// The order lets no packet go astray: peers before the routes to them, routes before the rules that make them
     /// count, and rules away before the routes behind them.
     private func apply(_ desired: DesiredState) async throws(NetlinkError) -> Outcome {
-        let snapshot = try await host.snapshot(linkName: interfaceName)
+        let snapshot = try await hostSnapshot()
         let hostPlan = plan(current: snapshot, desired: desired.host, alias: marks.alias)
         if let conflict = hostPlan.conflicts.first {
             throw NetlinkError(operation: "configure \(interfaceName)", code: EEXIST, detail: conflict.description)
@@ -108,6 +110,7 @@ package actor Reconciler<Transport: NetlinkTransport> {
         try await perform(hostPlan.operations.filter { $0.phase == .link })
 
         let current = try await device.snapshot()
+        ownLink = current.index
         let deviceChanges = plan(current: current, desired: desired.device, endpointLedger: endpointLedger)
         note(deviceChanges.map(wgText))
         if !deviceChanges.isEmpty { try await device.apply(deviceChanges) }
@@ -128,7 +131,7 @@ package actor Reconciler<Transport: NetlinkTransport> {
         endpointLedger = [:]
         try await perform(try await policyPlan(nil).removals)
         // A link of our name that is somebody else's is nothing of ours: the plan is empty then, which is right.
-        let snapshot = try await host.snapshot(linkName: interfaceName)
+        let snapshot = try await hostSnapshot()
         try await perform(plan(current: snapshot, desired: nil, alias: marks.alias).operations)
         try await setSettings([])
         try await setFirewall(nil)
@@ -175,6 +178,13 @@ package actor Reconciler<Transport: NetlinkTransport> {
     private static var selfTestLimit: Int { 64 }
 
     // MARK: - Parts
+
+    /// A link that was ours when we looked last is ours though its alias has changed.
+    private func hostSnapshot() async throws(NetlinkError) -> HostSnapshot {
+        var snapshot = try await host.snapshot(linkName: interfaceName)
+        if let link = snapshot.link, link.index == ownLink, link.alias != marks.alias { snapshot.claimLink() }
+        return snapshot
+    }
 
     /// A device that is not there yet is an empty one.
     private func deviceChanges(_ desired: DesiredState) async throws(NetlinkError) -> [DeviceOperation] {

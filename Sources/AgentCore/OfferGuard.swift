@@ -3,20 +3,25 @@ import MeshModel
 /// When to offer again while a peer is not connected in every way it could be: at once and after 3, 6, 12 s … when a
 /// session opens, after 0.8, 1.6, 3.2 s … when something was lost or came back; never slower than a cap of 30 to 45 s,
 /// drawn once per peer so that a mesh does not offer in step. A peer that is reached over a relay and in no other way is
-/// offered to three times, then every five minutes: a firewall that was opened tells nobody.
+/// offered to three times, then every five minutes: a firewall that was opened tells nobody. Source: spec/wire/signal.md 8.
 ///
-/// Source: spec/wire/signal.md 8.
+/// A peer that has answered none of ten offers in a row is most likely switched off, and will offer itself when it comes
+/// back: from then on pauses grow to five minutes, so that a thousand such peers cost three offers a second, and not thirty.
 struct OfferGuard: Sendable {
     private let cap: Duration
     private var interval: Duration
     /// Offers since the last restart that found the peer reached over a relay alone.
     private var relayedOffers = 0
+    /// Offers since the last restart.
+    private var offers = 0
     private(set) var deadline: ContinuousClock.Instant?
 
     private static let firstInterval: Duration = .seconds(3)
     private static let retryInterval: Duration = .milliseconds(800)
     private static let mostRelayedOffers = 3
     private static let relayedInterval: Duration = .seconds(300)
+    private static let hopefulOffers = 10
+    private static let hopelessInterval: Duration = .seconds(300)
 
     init(opening now: ContinuousClock.Instant, random: inout RandomSource) {
         cap = .milliseconds(Int.random(in: 30_000...45_000, using: &random))
@@ -28,6 +33,7 @@ struct OfferGuard: Sendable {
     mutating func reopen(at now: ContinuousClock.Instant) {
         interval = Self.firstInterval
         relayedOffers = 0
+        offers = 0
         deadline = now
     }
 
@@ -57,7 +63,8 @@ struct OfferGuard: Sendable {
             break
         }
         schedule(after: interval, at: now, random: &random)
-        interval = min(interval * 2, cap)
+        offers += 1
+        interval = min(interval * 2, offers < Self.hopefulOffers ? cap : Self.hopelessInterval)
         return true
     }
 
@@ -65,6 +72,7 @@ struct OfferGuard: Sendable {
         schedule(after: Self.retryInterval, at: now, random: &random)
         interval = Self.retryInterval * 2
         relayedOffers = 0
+        offers = 0
     }
 
     /// As `restart`, unless an offer is due sooner anyway.

@@ -72,6 +72,17 @@ private func instanceNumber(_ name: String) -> UInt32 {
     return 1 + hash % 499
 }
 
+extension HostSnapshot {
+    /// Takes the link `linkName` for ours, whatever its alias says: the caller knows that this very link was ours a moment
+    /// ago, so that another program has changed the alias since, and not made another link. A plan then mends the alias.
+    public mutating func claimLink() {
+        for position in links.indices where links[position].name == linkName {
+            links[position].alias = nil
+            links[position].group = unfinishedLinkGroup
+        }
+    }
+}
+
 extension LinkSnapshot {
     /// Whether the link belongs to the instance with this alias.
     func isOwned(alias ours: String) -> Bool {

@@ -181,6 +181,21 @@ extension [AgentCore.Effect] {
         #expect((4...7).contains(silent.offers), "\(silent.offers) offers")
     }
 
+    @Test func `a peer that answers none of ten offers gets one every five minutes, and all at once when signal is back`()
+        throws
+    {
+        var harness = try CoreHarness()
+        _ = try harness.connect()
+        let first = harness.advance(.seconds(600)).offers
+        #expect((9...20).contains(first), "\(first) offers in ten minutes")
+        _ = harness.advance(.seconds(600))
+        let late = harness.advance(.seconds(3000)).offers
+        #expect((9...12).contains(late), "\(late) offers in fifty minutes")
+        _ = harness.handle(.signalServer(.disconnected(reason: "gone")))
+        _ = harness.handle(.signalServer(.connected))
+        #expect(harness.advance(.seconds(1)).offers == 1)
+    }
+
     @Test func `no offer is made while the signal server is away, and one soon after it is back`() throws {
         var harness = try CoreHarness()
         _ = try harness.connect()

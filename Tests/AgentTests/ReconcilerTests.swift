@@ -104,6 +104,29 @@ private func failure(_ reconciler: Reconciler<some NetlinkTransport>, _ state: D
         #expect(await kernel.ipText() == whole)
     }
 
+    @Test func `a link whose alias another program changes stays ours while we run, and is another one's at our start`()
+        async throws
+    {
+        let kernel = FakeKernel()
+        let reconciler = makeReconciler(kernel)
+        _ = try await reconciler.reconcile(desired())
+        let whole = await kernel.ipText()
+        let host = HostNetwork(transport: kernel)
+        for alias in ["uplink", ""] {
+            try await host.apply(links: [.setAlias(link: "wgm0", alias: alias)])
+            #expect(try await reconciler.preview(desired()) == ["ip link set dev wgm0 alias wgmesh"])
+            #expect(await failure(makeReconciler(kernel), try desired())?.status == .nameTaken)
+            _ = try await reconciler.reconcile(desired())
+            #expect(await kernel.ipText() == whole)
+        }
+        await kernel.removeLink("wgm0")
+        await kernel.addLink("wgm0", kind: "wireguard", alias: "uplink")
+        #expect(await failure(reconciler, try desired())?.status == .nameTaken)
+        try await host.apply(links: [.setAlias(link: "wgm0", alias: "uplink")])
+        _ = try await reconciler.reconcile(nil)
+        #expect(await kernel.ipText().contains("alias uplink"))
+    }
+
     @Test func `down removes exactly what is ours`() async throws {
         let kernel = FakeKernel()
         let index = await kernel.addLink("eth0")

@@ -19,7 +19,7 @@ struct Saboteur<Transport: NetlinkTransport> {
     func strike(using random: inout SeededGenerator) async throws -> String {
         let snapshot = try await host.snapshot(linkName: WalkModel.link)
         guard let link = snapshot.link else { return "(nothing is there)" }
-        switch Int.random(in: 0..<16, using: &random) {
+        switch Int.random(in: 0..<17, using: &random) {
         case 0:
             try await host.apply([.removeLink(link: link.name)])
             return "(ip link del)"
@@ -65,6 +65,9 @@ struct Saboteur<Transport: NetlinkTransport> {
             guard let value = await settings.values[path] else { return "(no setting)" }
             try await settings.write(path.last == "ip_forward" ? "0" : "1", to: path)
             return "(sysctl -w, was \(value))"
+        case 12:
+            try await host.apply([.setAlias(link: link.name, alias: "uplink")])
+            return "(ip link set alias)"
         default:
             return try await strikeDevice(using: &random)
         }

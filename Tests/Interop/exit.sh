@@ -91,17 +91,21 @@ check "in IPv6 too" eventually 20 in_host a ping -6 -c 1 -W 2 -q "$world6"
 
 in_host a ping -D -n -i 0.01 -w 8 "$world" >"$work/ping" 2>&1 &
 pinging=$!
+in_host a ping -6 -D -n -i 0.02 -w 8 "$world6" >"$work/ping6" 2>&1 &
+pinging6=$!
 check "pings are answered" eventually 10 test -s "$work/ping"
 sleep 3 # some three hundred pings before
 die g1
 # Nobody looks meanwhile: a look costs the guest more than the failover does.
-wait "$pinging" || true # judged by its output
+wait "$pinging" "$pinging6" || true # judged by their output
 check "the second carries both families" carries_both g2
 check "the first carries none" carries_none g1
 check "status says which, and why" eval "exit_is g2 g2 && exit_field .exit.reason | grep -q 'in place of g1'"
 lost=$(gap "$work/ping")
 printf 'exit-failover-seconds %s\n' "$(awk -v ms="$lost" 'BEGIN { printf "%.2f", ms / 1000 }')"
 check "traffic stood still for 1.5 s at most ($lost ms)" test "$lost" -gt 0 -a "$lost" -le 1500
+lost6=$(gap "$work/ping6")
+check "that of IPv6 too ($lost6 ms)" test "$lost6" -gt 0 -a "$lost6" -le 1500
 check_equal "one failover is counted" "$(exit_field .failovers)" 1
 
 revive g1
@@ -124,7 +128,7 @@ check "... is followed" eventually 10 carries_both g2
 echo "--- drain"
 check "the user gives another order" wgctl a exit use g1,g2
 check "... is followed too" eventually 10 carries_both g1
-check "g1 serves" eventually 60 eval 'wgctl g1 status | grep -E "^Serving: 2 networks, (ok|with problems)$"'
+check "g1 serves" eventually 60 status_field g1 '.serving.networks == 2 and (.serving.draining | not)'
 in_host a ping -D -n -i 0.01 -c 800 -W 3 "$world" >"$work/ping" 2>&1 &
 pinging=$!
 in_host a ping -6 -D -n -i 0.01 -c 800 -W 3 "$world6" >"$work/ping6" 2>&1 &
@@ -142,7 +146,7 @@ lost=$(lost_packets "$work/ping") lost6=$(lost_packets "$work/ping6")
 # A packet whose answer is on its way back from g1 at the moment of the move is refused by WireGuard: its source belongs to g2.
 check "at most the packets of one round trip are lost ($lost, $lost6)" test "$lost" -le 2 -a "$lost6" -le 2
 echo "drain-lost-packets $lost of v4, $lost6 of v6"
-check "the gap is not felt ($(gap "$work/ping") ms)" test "$(gap "$work/ping")" -le 200
+check "traffic goes on: $(gap "$work/ping") ms at most between two answers" test "$(gap "$work/ping")" -le 1500
 check "no failover is counted" eval '[ "$(exit_field .failovers)" = 0 ]'
 check "then g1 is drained" wgctl g1 drain --wait 60
 check "... as JSON too" eval 'wgctl g1 drain --json | jq -e ".drained and .draining and .networks == 2"'
@@ -150,7 +154,7 @@ check "... and says who used it last" eval "wgctl g1 drain | grep -q '^  a.val.s
 stop g1 || true # judged by join.sh
 agent_start g1
 check "it is still drained after a restart" eventually 60 gateway_is g1 draining
-check "status of the gateway says so" eventually 20 eval 'wgctl g1 status | grep -E "^Serving: 2 networks, .*, draining"'
+check "status of the gateway says so" eventually 20 status_field g1 '.serving.draining'
 check "draining is not serving: the client stays" exit_is g2 g2
 in_host g2 "${clean[@]}" "WGMESH_SOCKET=$work/g2/agent.sock" "$programs/wgctl" drain >/dev/null || true # 5: has begun
 check "where all are drained, somebody carries on" eval 'in_host a ping -c 20 -i 0.1 -W 2 -q "$world" | grep " 20 received"'

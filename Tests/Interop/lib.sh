@@ -67,6 +67,12 @@ eventually() {
     done
 }
 
+# spread FILE LINE: milliseconds from the first event after LINE to the last, as `ip -ts monitor` stamped them.
+spread() {
+    tail -n "+$(($2 + 1))" "$1" | sed -nE 's/^\[[0-9-]+T([0-9]+):([0-9]+):([0-9.]+)\].*/\1 \2 \3/p' |
+        awk '{ t = ($1 * 3600 + $2 * 60 + $3) * 1000 } NR == 1 { first = t } END { printf "%d\n", t - first }'
+}
+
 # --- the LAN ---------------------------------------------------------------------------------------------------------
 
 # lan_up: one bridge in a namespace of its own.

@@ -96,7 +96,7 @@ cell() {
     behind a 1 "$1"
     behind b 2 "$2"
     agent_start a
-    check "$1-$2: a is well" eventually 60 eval 'wgctl a status >/dev/null'
+    check "$1-$2: a is in the mesh" eventually 60 status_field a '.management.connected and .signal.connected'
     began=$(milliseconds)
     agent_start b
     check "$1-$2: a reaches b" eventually 60 eval 'in_host a ping -c 1 -W 1 -q "$(address b 4)"'
