@@ -108,7 +108,11 @@ package actor Reconciler<Transport: NetlinkTransport> {
         try await perform(hostPlan.operations.filter { $0.phase == .link })
 
         let current = try await device.snapshot()
-        let deviceChanges = plan(current: current, desired: desired.device, endpointLedger: endpointLedger)
+        let deviceChanges = try await device.changes(
+            from: current,
+            to: desired.device,
+            endpointLedger: endpointLedger
+        )
         note(deviceChanges.map(wgText))
         if !deviceChanges.isEmpty { try await device.apply(deviceChanges) }
         endpointLedger = desired.device.peers.compactMapValues(\.endpoint)
@@ -174,7 +178,7 @@ package actor Reconciler<Transport: NetlinkTransport> {
             guard error.isNoSuchDevice else { throw error }
             current = DeviceSnapshot(name: interfaceName, index: 0)
         }
-        return plan(current: current, desired: desired.device, endpointLedger: endpointLedger)
+        return try await device.changes(from: current, to: desired.device, endpointLedger: endpointLedger)
     }
 
     private func policyPlan(_ desired: PolicyRouting?) async throws(NetlinkError) -> PolicyPlan {
