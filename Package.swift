@@ -13,7 +13,10 @@ let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grp
 let grpcTransport = Target.Dependency.product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -31,6 +34,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0", traits: []),
         .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
         .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
@@ -50,11 +54,12 @@ let package = Package(
 
         // 2: kernel
         .target(name: "ICE", dependencies: ["MeshModel", crypto]),
+        .target(name: "RelayWire", dependencies: ["MeshModel", crypto]),
         .target(name: "Routing", dependencies: ["CNetlink", "MeshModel", "NetlinkWire"]),
         .target(name: "WGKernel", dependencies: ["CNetlink", "MeshModel", "NetlinkWire"]),
 
         // 3: decide
-        .target(name: "AgentCore", dependencies: ["ICE", "MeshModel", "Routing"]),
+        .target(name: "AgentCore", dependencies: ["ICE", "MeshModel", "RelayWire", "Routing"]),
         .target(name: "MapCompiler", dependencies: ["MeshModel"]),
         .target(name: "WGTool", dependencies: ["MeshModel", "WGKernel"]),
 
@@ -68,9 +73,9 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
-                "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioPosix, serviceLifecycle,
-                unixSignals,
+                "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "RelayWire",
+                "Routing", "WGKernel", grpcCore, grpcTransport, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+                nioWebSocket, serviceLifecycle, unixSignals,
             ]
         ),
         .target(
@@ -112,6 +117,13 @@ let package = Package(
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "WGKernel", "Routing"],
             path: "Tests/TestSupport"
         ),
+        .target(
+            name: "AgentWalk",
+            dependencies: [
+                "Agent", "AgentCore", "MeshModel", "NetlinkWire", "Routing", "TestSupport", "WGKernel", logging,
+            ],
+            path: "Tests/AgentWalk"
+        ),
         .testTarget(name: "MeshModelTests", dependencies: ["MeshModel", "TestSupport"]),
         .testTarget(name: "NetlinkWireTests", dependencies: ["CNetlink", "NetlinkWire", "TestSupport"]),
         .testTarget(
@@ -124,7 +136,11 @@ let package = Package(
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "Routing", "TestSupport"]
         ),
         .testTarget(name: "ICETests", dependencies: ["ICE", "MeshModel", "TestSupport", crypto]),
-        .testTarget(name: "AgentCoreTests", dependencies: ["AgentCore", "ICE", "MeshModel", "Routing", "TestSupport"]),
+        .testTarget(name: "RelayWireTests", dependencies: ["MeshModel", "RelayWire", "TestSupport"]),
+        .testTarget(
+            name: "AgentCoreTests",
+            dependencies: ["AgentCore", "ICE", "MeshModel", "RelayWire", "Routing", "TestSupport"]
+        ),
         .testTarget(name: "SimulationTests", dependencies: ["AgentCore", "ICE", "MeshModel", "TestSupport"]),
         .testTarget(
             name: "MapCompilerTests",
@@ -141,14 +157,16 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkWire", "Routing",
+                "Agent", "AgentCore", "AgentWalk", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkWire",
+                "Routing",
                 "TestSupport", "WGKernel", grpcCore, grpcInProcess, grpcTransport, logging, protobuf,
             ]
         ),
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport", "WGKernel",
+                "AgentWalk", "CNetlink", "MeshModel", "NetlinkSocket", "NetlinkWire", "Routing", "TestSupport",
+                "WGKernel",
                 "WGTool",
             ]
         ),

@@ -5,7 +5,7 @@ _wgctl() {
         transfer persistent-keepalive dump'
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        words='show showconf set setconf addconf syncconf genkey genpsk pubkey plan diff monitor status history why doctor routes exit up down help'
+        words='show showconf set setconf addconf syncconf genkey genpsk pubkey plan diff monitor status history why doctor routes exit drain undrain up down help'
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
         return
     fi
@@ -19,7 +19,8 @@ _wgctl() {
         setconf:3 | addconf:3 | syncconf:3) compopt -o default; return ;;
         plan:2 | plan:3 | diff:2 | diff:3) words="$interfaces --json"; compopt -o default ;;
         monitor:*) words='--json --interval' ;;
-        status:* | history:*) words='--json --socket --instance' ;;
+        drain:*) words='--json --wait --socket --instance' ;;
+        status:* | history:* | undrain:*) words='--json --socket --instance' ;;
         routes:2) words='list select deselect' ;;
         routes:*) words='all -a --json --socket --instance' ;;
         exit:2) words='list use auto off' ;;

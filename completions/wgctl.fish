@@ -23,6 +23,7 @@ for entry in 'show:show configuration and state' 'showconf:show the configuratio
         'diff:what turns one configuration into another' 'monitor:follow links, peers, addresses, routes and rules' \
         'status:how the agent is' 'history:what the agent changed in the kernel' \
         'routes:networks behind other peers' 'exit:exit nodes' \
+        'drain:ask clients to go elsewhere' 'undrain:serve clients again' \
         'why:where packets to an address go' 'doctor:what is wrong with this host' \
         'up:tell the agent to connect' 'down:take the tunnel down'
     set -l parts (string split -m 1 : $entry)
@@ -48,9 +49,10 @@ complete -c wgctl -n "$in_set; and __fish_seen_subcommand_from peer; and not __w
     -a 'peer remove preshared-key endpoint persistent-keepalive allowed-ips'
 complete -c wgctl -n "$in_set; and __wgctl_after peer" -a '(__wgctl_peers)'
 complete -c wgctl -n "$in_set; and __wgctl_after private-key preshared-key" -F
-complete -c wgctl -n '__fish_seen_subcommand_from show showconf plan diff monitor status history routes exit why doctor' -l json -d 'print JSON'
+complete -c wgctl -n '__fish_seen_subcommand_from show showconf plan diff monitor status history routes exit drain undrain why doctor' -l json -d 'print JSON'
 complete -c wgctl -n '__fish_seen_subcommand_from show' -l watch -d 'keep showing, with rates'
 complete -c wgctl -n '__fish_seen_subcommand_from show monitor' -l interval -x -d 'seconds between two looks'
-complete -c wgctl -n '__fish_seen_subcommand_from status history routes exit why doctor up down' -l socket -r -F -d "the agent's socket"
-complete -c wgctl -n '__fish_seen_subcommand_from status history routes exit why doctor up down' -l instance -x -d 'name of the agent'
+complete -c wgctl -n '__fish_seen_subcommand_from status history routes exit drain undrain why doctor up down' -l socket -r -F -d "the agent's socket"
+complete -c wgctl -n '__fish_seen_subcommand_from status history routes exit drain undrain why doctor up down' -l instance -x -d 'name of the agent'
 complete -c wgctl -n '__fish_seen_subcommand_from down' -l interface -x -d 'link to remove when no agent runs'
+complete -c wgctl -n '__fish_seen_subcommand_from drain' -l wait -x -d 'seconds to wait for the last client'

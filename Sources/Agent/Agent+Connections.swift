@@ -71,6 +71,7 @@ extension Agent {
             return nil
         }
         setSignalSink(nil)
+        relaySink.yield(.configure(nil))
         deliver(.management(.disconnected(reason: "the tunnel is down")))
         deliver(.signalServer(.disconnected(reason: "the tunnel is down")))
         return wish
@@ -102,6 +103,8 @@ extension Agent {
     }
 
     func handle(_ services: ServiceConfiguration) {
+        relaySink.yield(.configure(services.relay))
+        stunServerSink.yield(services.stunServers)
         guard let signal = services.signal else { return }
         signalServer = ServerAddress(
             host: signal.address.host,
@@ -110,6 +113,25 @@ extension Agent {
         )
         servicesKnown.open()
     }
+
+    /// Looks the servers up whenever the control plane names them; those that have no address are left out.
+    func resolveSTUNServers() async {
+        for await servers in stunServers {
+            var endpoints: [Endpoint] = []
+            for server in servers.prefix(Self.mostSTUNServers) {
+                do throws(LookupFailure) {
+                    endpoints += try await sockets.addresses.addresses(of: server.host).map {
+                        Endpoint(address: $0, port: server.port)
+                    }
+                } catch {
+                    logger.info("STUN server", metadata: ["reason": "\(error)"])
+                }
+            }
+            deliver(.stunServers(endpoints))
+        }
+    }
+
+    private static var mostSTUNServers: Int { 8 }
 
     private func handle(_ event: SignalStream.Event) {
         switch event {

@@ -11,6 +11,7 @@ extension Agent {
         switch request {
         case .status(let request): await answer(request)
         case .routes(let request): await answer(request)
+        case .drain(let request): await answer(request)
         }
     }
 
@@ -88,7 +89,13 @@ extension Agent {
             nowSeconds: Int64(time(nil))
         )
         report.routeProblem = routeProblem
-        report.serving = serving.map { StatusReport.Serving(networks: $0.networks, problems: $0.problems) }
+        report.serving = serving.map { serving in
+            StatusReport.Serving(
+                networks: serving.networks,
+                problems: serving.problems,
+                isDraining: core.isDraining
+            )
+        }
         return report
     }
 }

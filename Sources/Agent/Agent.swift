@@ -46,6 +46,8 @@ package actor Agent<Transport: NetlinkTransport> {
     /// What the kernel was made to hold by the last pass that succeeded: a difference from it is somebody else's doing.
     private var settled: Desired?
     private(set) var serving: Reconciler<Transport>.Serving?
+    /// Since when clients are asked to go elsewhere; `nil`: they are not.
+    var drainBegan: ContinuousClock.Instant?
     private(set) var repairs = RepairGuard()
     private(set) var history = ReconcileHistory()
     /// Why the next pass is made.
@@ -70,6 +72,13 @@ package actor Agent<Transport: NetlinkTransport> {
 
     let openEchoes: OpenEchoes
     var echoPort: (any EchoPort)?
+    private let relays: RelayHub
+    private let relayCommands: AsyncStream<RelayHub.Command>
+    let relaySink: AsyncStream<RelayHub.Command>.Continuation
+    private let relayEvents: AsyncStream<RelayEvent>
+    /// As the control plane names them.
+    let stunServers: AsyncStream<[HostPort]>
+    let stunServerSink: AsyncStream<[HostPort]>.Continuation
     private let echoes: AsyncStream<EchoReply>
     let echoSink: AsyncStream<EchoReply>.Continuation
     /// Why the stored wish for routes could not be read; `nil`: it could, or there is a new one.
@@ -85,6 +94,7 @@ package actor Agent<Transport: NetlinkTransport> {
         state: StateDirectory,
         stored: StoredState? = nil,
         isEnabled: Bool,
+        isDraining: Bool = false,
         routes: RouteIntentFile.Loaded = RouteIntentFile.Loaded(intent: RouteIntent()),
         transport: Transport,
         sysctls: any SysctlAccess = KernelSysctls(),
@@ -92,7 +102,8 @@ package actor Agent<Transport: NetlinkTransport> {
         logger: Logger,
         random: some RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
         openSTUN: @escaping OpenSTUN = STUNSockets.init(port:fwmark:sink:),
-        openEchoes: @escaping OpenEchoes = GatewayProbes.init(link:sink:)
+        openEchoes: @escaping OpenEchoes = GatewayProbes.init(link:sink:),
+        openLoopback: @escaping RelayHub.OpenPort = KernelLoopbackPort.init(sink:)
     ) {
         self.configuration = configuration
         self.identity = identity
@@ -114,6 +125,7 @@ package actor Agent<Transport: NetlinkTransport> {
         core = AgentCore(
             configuration: AgentCore.Configuration(configuration, identity: identity),
             isEnabled: isEnabled,
+            isDraining: isDraining,
             routeIntent: routes.intent,
             random: random
         )
@@ -127,11 +139,22 @@ package actor Agent<Transport: NetlinkTransport> {
             logger: logger
         )
         lastPass = clock.now
+        drainBegan = isDraining ? clock.now : nil
         (wishes, wishSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (passRequests, passSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (saveRequests, saveSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         (datagrams, datagramSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
         (echoes, echoSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(bufferedDatagrams))
+        (stunServers, stunServerSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (relayCommands, relaySink) = AsyncStream.makeStream()
+        let (events, eventSink) = AsyncStream.makeStream(of: RelayEvent.self)
+        relayEvents = events
+        relays = RelayHub(
+            identity: identity.publicKey,
+            sockets: sockets,
+            logger: logger,
+            openPort: openLoopback
+        ) { eventSink.yield($0) }
         wishSink.yield(isEnabled)
     }
 
@@ -155,6 +178,9 @@ package actor Agent<Transport: NetlinkTransport> {
             group.addTask { await self.runAlarm() }
             group.addTask { await self.receiveDatagrams() }
             group.addTask { await self.receiveEchoes() }
+            group.addTask { [relays, relayCommands] in await relays.run(commands: relayCommands) }
+            group.addTask { await self.receiveRelayEvents() }
+            group.addTask { await self.resolveSTUNServers() }
             group.addTask { await self.runStorage() }
             group.addTask { await self.watchLinks(kernelEvents) }
             group.addTask { [logger] in
@@ -190,6 +216,8 @@ package actor Agent<Transport: NetlinkTransport> {
             signalSink?(SignalStream.Outgoing(to: peer, message))
         case .send(let datagram):
             send(datagram)
+        case .relay(let request):
+            relaySink.yield(.perform(request))
         case .probe(let request):
             send(request)
         case .carriersMoved(let move):
@@ -214,6 +242,10 @@ package actor Agent<Transport: NetlinkTransport> {
 
     private func receiveDatagrams() async {
         for await datagram in datagrams { deliver(.datagram(datagram)) }
+    }
+
+    private func receiveRelayEvents() async {
+        for await event in relayEvents { deliver(.relay(event)) }
     }
 
     private func receiveEchoes() async {
@@ -286,7 +318,7 @@ package actor Agent<Transport: NetlinkTransport> {
     /// While a session is being set up the kernel's handshake is awaited: 1, 2, 4 ... seconds. Afterwards everything but
     /// peers is watched by notifications; for them, and for settings of single links, there is none.
     private func quietInterval() -> Duration {
-        guard isSettingUp, settlingPasses < 5 else { return Self.idleInterval }
+        guard core.isSettingUp, settlingPasses < 5 else { return Self.idleInterval }
         settlingPasses += 1
         return .seconds(1 << (settlingPasses - 1))
     }
@@ -297,16 +329,6 @@ package actor Agent<Transport: NetlinkTransport> {
     /// Bounds the work that another program's changes can cause: a router may see thousands a minute.
     private static var minimumInterval: Duration { .milliseconds(250) }
 
-    private var isSettingUp: Bool {
-        status.peers.contains { peer in
-            switch peer.path {
-            case .connecting: true
-            case .direct: peer.observed.map { $0.latestHandshakeSeconds == 0 } ?? true
-            case .idle, .kernelSession: false
-            }
-        }
-    }
-
     /// STUN shares WireGuard's port, so its sockets follow it. 0: the tunnel is down.
     private func shareListenPort(_ port: UInt16) {
         if let stun, stun.port != port {
@@ -314,6 +336,7 @@ package actor Agent<Transport: NetlinkTransport> {
             self.stun = nil
         }
         guard port != 0, stun == nil else { return }
+        relaySink.yield(.setWireGuardPort(port))
         do throws(STUNSocketError) {
             stun = (port, try openSTUN(port, configuration.marks.fwmark, datagramSink))
             stunProblem = nil

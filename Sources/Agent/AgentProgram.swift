@@ -20,6 +20,7 @@ package enum AgentProgram {
         let state = try StateDirectory(path: configuration.stateDirectory)
         let identity = try Identity.loadOrCreate(in: state)
         let isEnabled = try TunnelWish.isEnabled(in: state)
+        let isDraining = try DrainWish.isDraining(in: state)
         let routes = RouteIntentFile.load(from: state)
         let journal = SettingsJournal.load(from: state, logger: logger)
         try await Preflight.check(configuration, transport: transport)
@@ -44,6 +45,7 @@ package enum AgentProgram {
                 logger: logger
             ),
             isEnabled: isEnabled,
+            isDraining: isDraining,
             routes: routes,
             transport: transport,
             journal: journal,

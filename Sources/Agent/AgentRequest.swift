@@ -4,6 +4,7 @@ import MeshModel
 package enum AgentRequest: Hashable, Sendable {
     case status(StatusRequest)
     case routes(RouteRequest)
+    case drain(DrainRequest)
 
     /// With its newline; some 60 networks by name. Longer ones are refused unread.
     package static let maximumLineBytes = 4096
@@ -16,6 +17,8 @@ package enum AgentRequest: Hashable, Sendable {
             self = .status(request)
         } else if let request = RouteRequest(line: line) {
             self = .routes(request)
+        } else if let request = DrainRequest(line: line) {
+            self = .drain(request)
         } else {
             return nil
         }
@@ -26,6 +29,7 @@ package enum AgentRequest: Hashable, Sendable {
         switch self {
         case .status(let request): request.needsRoot
         case .routes(let request): request.needsRoot
+        case .drain: true
         }
     }
 }

@@ -8,6 +8,8 @@ package enum EchoPacket {
     package struct Reply: Hashable, Sendable {
         package var remote: IPAddress
         package var sequence: UInt16
+        /// The gateway asks its clients to go elsewhere.
+        package var isDraining = false
     }
 
     private static let headerBytes = 8
@@ -16,10 +18,11 @@ package enum EchoPacket {
     private static let requestType: (v4: UInt8, v6: UInt8) = (8, 128)
     private static let replyType: (v4: UInt8, v6: UInt8) = (0, 129)
 
-    /// An echo request without payload; for IPv6 the kernel fills the checksum in.
+    /// An echo request with our payload (`EchoPayload`); for IPv6 the kernel fills the checksum in.
     package static func encodeRequest(identifier: UInt16, sequence: UInt16, isV4: Bool) -> [UInt8] {
         var message: [UInt8] = [isV4 ? requestType.v4 : requestType.v6, 0, 0, 0]
         for field in [identifier, sequence] { message += [UInt8(field >> 8), UInt8(field & 0xff)] }
+        message += EchoPayload.mark + EchoPayload.plain
         guard isV4 else { return message }
         let sum = checksum(message)
         message[2] = UInt8(sum >> 8)
@@ -64,7 +67,11 @@ package enum EchoPacket {
         guard message.count >= headerBytes, message.starts(with: [type, 0]),
             word(message.dropFirst(4)) == Int(identifier)
         else { return nil }
-        return Reply(remote: remote, sequence: UInt16(word(message.dropFirst(6))))
+        return Reply(
+            remote: remote,
+            sequence: UInt16(word(message.dropFirst(6))),
+            isDraining: message.dropFirst(headerBytes).elementsEqual(EchoPayload.mark + EchoPayload.draining)
+        )
     }
 
     /// The first two bytes of at least two, big endian.

@@ -98,7 +98,8 @@ private struct Receiver: Sendable {
         source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: .global())
         source.setEventHandler {
             while case .read(let reply) = receive(descriptor, family: family, identifier: identifier) {
-                if let reply { sink.yield(EchoReply(remote: reply.remote, sequence: reply.sequence)) }
+                guard let reply else { continue }
+                sink.yield(EchoReply(remote: reply.remote, sequence: reply.sequence, isDraining: reply.isDraining))
             }
         }
         source.setCancelHandler { _ = Glibc.close(descriptor) }
@@ -112,7 +113,7 @@ private enum Reception {
     case queueEmpty
 }
 
-/// Our echoes have no payload; 60 bytes of IPv4 header and 8 of ICMP are the most that an answer has.
+/// 60 bytes of IPv4 header, 8 of ICMP and 8 of payload are the most that an answer has.
 private let receiveCapacityBytes = 256
 
 private func receive(_ descriptor: Int32, family: Int32, identifier: UInt16) -> Reception {

@@ -139,6 +139,17 @@ package actor Reconciler<Transport: NetlinkTransport> {
         return Outcome()
     }
 
+    // MARK: - Drain
+
+    /// Who sent packets through this host since it is being drained.
+    package func drainUsers() async throws(AgentFailure) -> [DrainUser] {
+        do throws(NetlinkError) {
+            return try await host.nftablesRuleset(marks.nftablesTable)?.drainUsers ?? []
+        } catch {
+            throw AgentFailure(kernel: error, desired: nil)
+        }
+    }
+
     // MARK: - Self-test
 
     /// Whether packets of the mesh, once here, go on: each network needs a way that is not the tunnel they came by.

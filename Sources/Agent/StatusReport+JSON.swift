@@ -17,6 +17,7 @@ extension StatusReport {
             ("daemonStatus", .string(daemonStatus)),
             ("management", connection(core.management, url: "\(management)")),
             ("signal", connection(core.signalServer, url: signalServer.map { "\($0)" } ?? "")),
+            ("relays", relays),
             ("netbirdIp", .string(core.own.map { "\($0.address)" } ?? "")),
             ("netbirdIpv6", .string(core.own?.addressV6.map { "\($0)" } ?? "")),
             ("publicKey", .string(core.publicKey.base64)),
@@ -36,6 +37,7 @@ extension StatusReport {
                     .object([
                         ("networks", .number(Int64(serving.networks))),
                         ("problems", .array(serving.problems.map(JSONValue.string))),
+                        ("draining", .bool(serving.isDraining)),
                     ])
                 } ?? .null
             ),
@@ -61,6 +63,29 @@ extension StatusReport {
         ])
     }
 
+    /// One at most: the relay that peers find us at.
+    private var relays: JSONValue {
+        guard let state = core.relay else {
+            return .object([("total", .number(0)), ("available", .number(0)), ("details", .array([]))])
+        }
+        var error = ""
+        if case .disconnected(let reason) = state { error = reason }
+        let isAvailable = state == .connected
+        return .object([
+            ("total", .number(1)),
+            ("available", .number(isAvailable ? 1 : 0)),
+            (
+                "details",
+                .array([
+                    .object([
+                        ("uri", .string(core.relayServer ?? "")), ("available", .bool(isAvailable)),
+                        ("error", .string(error)),
+                    ])
+                ])
+            ),
+        ])
+    }
+
     private func object(_ peer: PeerStatus) -> JSONValue {
         var kinds = ("", "")
         var endpoints = ("", "")
@@ -69,7 +94,7 @@ extension StatusReport {
             kinds = (localKind.rawValue, remoteKind.rawValue)
             endpoints = ("\(local)", "\(remote)")
         case .kernelSession(let remote): endpoints.1 = "\(remote)"
-        case .idle, .connecting: break
+        case .idle, .connecting, .relayed: break
         }
         func pair(_ values: (String, String)) -> JSONValue {
             .object([("local", .string(values.0)), ("remote", .string(values.1))])
@@ -82,7 +107,8 @@ extension StatusReport {
             ("netbirdIpv6", .string(addressV6.map { "\($0)" } ?? "")),
             ("publicKey", .string(peer.publicKey.base64)),
             ("status", .string(peer.statusWord)),
-            ("connectionType", .string(peer.isConnected ? "P2P" : "-")),
+            ("connectionType", .string(peer.connectionType)),
+            ("relayAddress", .string(peer.relayServer)),
             ("iceCandidateType", pair(kinds)),
             ("iceCandidateEndpoint", pair(endpoints)),
             ("lastWireguardHandshakeSeconds", .number(peer.observed?.latestHandshakeSeconds ?? 0)),

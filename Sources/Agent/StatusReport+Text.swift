@@ -14,6 +14,7 @@ extension StatusReport {
             "Agent version: \(version)",
             "Management: \(word(core.management)) (\(management))",
             "Signal: \(word(core.signalServer))" + (signalServer.map { " (\($0))" } ?? ""),
+            "Relay: \(core.relay.map(word) ?? "none")" + (core.relayServer.map { " (\($0))" } ?? ""),
             "FQDN: \(core.own?.fqdn ?? "-")",
             "Overlay IP: \(core.own.map { "\($0.address)" } ?? "-")",
         ]
@@ -30,7 +31,8 @@ extension StatusReport {
         lines += RouteReport(routes: core.routes).statusLines
         if let serving {
             let count = serving.networks == 1 ? "1 network" : "\(serving.networks) networks"
-            lines.append("Serving: \(count), " + (serving.problems.isEmpty ? "ok" : "with problems"))
+            let verdict = serving.problems.isEmpty ? "ok" : "with problems"
+            lines.append("Serving: \(count), \(verdict)" + (serving.isDraining ? ", draining (wgctl drain)" : ""))
         }
         if let last = repairs.lastAtSeconds {
             lines.append(
@@ -50,16 +52,17 @@ extension StatusReport {
             kinds = "\(localKind.rawValue)/\(remoteKind.rawValue)"
             endpoints = "\(local)/\(remote)"
         case .kernelSession(let remote): endpoints = "-/\(remote)"
-        case .idle, .connecting: break
+        case .idle, .connecting, .relayed: break
         }
         var lines = [
             " \(peer.fqdn):",
             "  Overlay IPs: \(peer.allowedIPs.map { $0.isHost ? "\($0.address)" : "\($0)" }.joined(separator: ", "))",
             "  Public key: \(peer.publicKey)",
             "  Status: \(peer.statusWord)",
-            "  Connection type: \(peer.isConnected ? "P2P" : "-")",
+            "  Connection type: \(peer.connectionType)",
             "  ICE candidate (Local/Remote): \(kinds)",
             "  ICE candidate endpoints (Local/Remote): \(endpoints)",
+            "  Relay server: \(peer.relayServer.isEmpty ? "-" : peer.relayServer)",
             "  Kernel endpoint: \(peer.observed?.endpoint.map { "\($0)" } ?? "-")",
             "  Last WireGuard handshake: \(ago(peer.observed?.latestHandshakeSeconds ?? 0))",
             "  Transfer status (received/sent): "

@@ -43,10 +43,13 @@ package struct StatusReport: Sendable {
     package struct Serving: Hashable, Sendable {
         package var networks: Int
         package var problems: [String]
+        /// Clients are asked to go elsewhere.
+        package var isDraining: Bool
 
-        package init(networks: Int, problems: [String]) {
+        package init(networks: Int, problems: [String], isDraining: Bool = false) {
             self.networks = networks
             self.problems = problems
+            self.isDraining = isDraining
         }
     }
 
@@ -112,16 +115,30 @@ extension PeerStatus {
     /// Whether traffic has a way to this peer.
     var isConnected: Bool {
         switch path {
-        case .direct, .kernelSession: true
+        case .direct, .relayed, .kernelSession: true
         case .idle, .connecting: false
         }
+    }
+
+    /// NetBird's words. Source: spec/agent/cli-and-status.md 2.2.
+    var connectionType: String {
+        switch path {
+        case .direct, .kernelSession: "P2P"
+        case .relayed: "Relayed"
+        case .idle, .connecting: "-"
+        }
+    }
+
+    /// URL; empty unless the traffic goes over a relay.
+    var relayServer: String {
+        if case .relayed(let server) = path { server } else { "" }
     }
 
     var statusWord: String {
         switch path {
         case .idle: "Idle"
         case .connecting: "Connecting"
-        case .direct, .kernelSession: "Connected"
+        case .direct, .relayed, .kernelSession: "Connected"
         }
     }
 }

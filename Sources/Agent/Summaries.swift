@@ -9,6 +9,7 @@ func pathWord(_ path: PeerStatus.Path) -> String {
     case .idle: "idle"
     case .connecting: "connecting"
     case .direct(_, let localKind, _, let remoteKind): "direct \(localKind.rawValue)/\(remoteKind.rawValue)"
+    case .relayed(let server): "relayed by \(server)"
     case .kernelSession: "kernel session"
     }
 }
@@ -20,10 +21,13 @@ extension AgentCore.Input {
         case .networkMap(let map): "network map \(map.serial)"
         case .storedMap(let stored): "stored network map \(stored.map.serial)"
         case .lastEndpoints: "endpoints of last time"
+        case .setDraining(let isDraining): isDraining ? "wgctl drain" : "wgctl undrain"
         case .setEnabled(let isEnabled): isEnabled ? "wgctl up" : "wgctl down"
         case .localAddresses, .localNetworks: "addresses of this host"
         case .signal(let peer, _): "signal message from \(peer)"
         case .datagram: "path check"
+        case .relay: "relay"
+        case .stunServers: "STUN servers"
         case .listenPort: "WireGuard port"
         case .deregistered: "deregistered"
         case .routeIntent: "wgctl routes or exit"

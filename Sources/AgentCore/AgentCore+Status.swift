@@ -16,6 +16,8 @@ extension AgentCore {
             listenPort: listenPort,
             management: management,
             signalServer: signalServer,
+            relay: relay,
+            relayServer: homeRelay,
             mapSerial: map?.serial,
             mapStoredSeconds: mapStoredSeconds,
             mapRoutes: map?.routes ?? [],
@@ -26,6 +28,17 @@ extension AgentCore {
             },
             routes: routeStatus
         )
+    }
+
+    /// Whether a handshake with some peer is expected soon.
+    public var isSettingUp: Bool {
+        sessions.contains { peer, session in
+            switch session.path {
+            case .connecting: true
+            case .direct, .relayed: (observed[peer]?.latestHandshakeSeconds ?? 0) == 0
+            case .idle, .kernelSession: false
+            }
+        }
     }
 
     /// Of networks, exit nodes and gateways alone.
@@ -54,9 +67,12 @@ extension AgentCore {
 
     private func path(_ session: PeerSession?, _ observed: PeerObservation?, nowSeconds: Int64) -> PeerStatus.Path {
         let path = session?.path ?? .idle
-        if case .direct = path { return path }
+        switch path {
+        case .direct, .relayed: return path
+        case .idle, .connecting, .kernelSession: break
+        }
         guard let observed, let endpoint = observed.endpoint, observed.latestHandshakeSeconds > 0,
-            nowSeconds - observed.latestHandshakeSeconds < Self.rejectAfterTimeSeconds
+            nowSeconds - observed.latestHandshakeSeconds < Self.rejectAfterTimeSeconds, !endpoint.address.isLoopback
         else { return path }
         return .kernelSession(endpoint)
     }

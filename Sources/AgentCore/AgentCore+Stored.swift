@@ -23,10 +23,10 @@ extension AgentCore {
 
     /// Remembers where each peer of the map was when the kernel last completed a handshake with it.
     ///
-    /// An endpoint without a handshake proves nothing: it may be our own guess.
+    /// An endpoint without a handshake proves nothing: it may be our own guess. A relay's end on our loopback is nowhere.
     mutating func remember(_ observations: [PublicKey: PeerObservation]) {
         for (peer, observation) in observations where observation.latestHandshakeSeconds > 0 {
-            guard let endpoint = observation.endpoint, sessions[peer] != nil else { continue }
+            guard let endpoint = observation.endpoint, !endpoint.address.isLoopback, sessions[peer] != nil else { continue }
             lastEndpoints[peer] = endpoint
         }
     }

@@ -1,6 +1,6 @@
 import ICE
 public import MeshModel
-public import Routing
+import Routing
 
 /// Every decision of the agent, as a value.
 ///
@@ -8,54 +8,6 @@ public import Routing
 ///
 /// Drive it: deliver inputs with `handle`, perform the returned effects in order, and deliver `.tick` at `deadline`.
 public struct AgentCore: Sendable {
-    /// What does not change while the agent runs.
-    public struct Configuration: Sendable {
-        public var interfaceName: String
-        /// What our objects in the kernel bear; the fwmark and the routing table among it.
-        public var marks: OwnerMarks
-        public var privateKey: PrivateKey
-        public var publicKey: PublicKey
-        /// What the user asked for; 0 lets the kernel choose.
-        public var listenPort: UInt16
-        /// Unless the control plane says otherwise.
-        public var mtuBytes: UInt32
-        public var persistentKeepaliveSeconds: UInt16
-        /// As a gateway: whether clients of our default routes reach private networks behind us too.
-        public var exitReachesPrivateNetworks: Bool
-        /// As a gateway: whether the networks of this host's own links are closed to the mesh.
-        public var blocksLocalNetworks: Bool
-        /// What peers are told; informational.
-        public var agentVersion: String
-        /// What happens to an exit node's traffic when none of its gateways works.
-        public var exitFailure: ExitFailurePolicy
-
-        public init(
-            interfaceName: String,
-            marks: OwnerMarks,
-            privateKey: PrivateKey,
-            publicKey: PublicKey,
-            listenPort: UInt16,
-            mtuBytes: UInt32,
-            persistentKeepaliveSeconds: UInt16,
-            exitReachesPrivateNetworks: Bool = false,
-            blocksLocalNetworks: Bool = false,
-            agentVersion: String,
-            exitFailure: ExitFailurePolicy = .closed
-        ) {
-            self.interfaceName = interfaceName
-            self.marks = marks
-            self.privateKey = privateKey
-            self.publicKey = publicKey
-            self.listenPort = listenPort
-            self.mtuBytes = mtuBytes
-            self.persistentKeepaliveSeconds = persistentKeepaliveSeconds
-            self.exitReachesPrivateNetworks = exitReachesPrivateNetworks
-            self.blocksLocalNetworks = blocksLocalNetworks
-            self.agentVersion = agentVersion
-            self.exitFailure = exitFailure
-        }
-    }
-
     public enum Input: Sendable {
         /// A new map from the control plane; the caller has validated it.
         case networkMap(NetworkMap)
@@ -75,6 +27,10 @@ public struct AgentCore: Sendable {
         case localNetworks(Set<IPPrefix>)
         /// The UDP port that the kernel's WireGuard socket is bound to.
         case listenPort(UInt16)
+        /// Addresses of the STUN servers.
+        case stunServers([Endpoint])
+        /// What the relays say.
+        case relay(RelayEvent)
         /// A STUN message that arrived on WireGuard's port.
         case datagram(Datagram)
         /// What the kernel says about the peers.
@@ -83,6 +39,8 @@ public struct AgentCore: Sendable {
         case echo(EchoReply)
         /// What the user wants of routes; the caller has stored it.
         case routeIntent(RouteIntent)
+        /// As a gateway: whether clients are asked to go elsewhere; the caller has stored it.
+        case setDraining(Bool)
         /// The user's wish: `false` takes the tunnel down and keeps it down.
         case setEnabled(Bool)
         /// `deadline` has come.
@@ -96,6 +54,7 @@ public struct AgentCore: Sendable {
         case signal(to: PublicKey, SignalMessage)
         /// Send from WireGuard's port.
         case send(Datagram)
+        case relay(RelayRequest)
         /// Send through the tunnel; see `EchoRequest`.
         case probe(EchoRequest)
         /// Routed networks changed hands; for the log.
@@ -109,6 +68,7 @@ public struct AgentCore: Sendable {
     let configuration: Configuration
     var random: RandomSource
     var isEnabled: Bool
+    public private(set) var isDraining: Bool
     var map: NetworkMap?
     /// When the map in force came from the control plane, seconds since 1970, if it is the stored one; `nil`: it is fresh.
     var mapStoredSeconds: Int64?
@@ -118,11 +78,20 @@ public struct AgentCore: Sendable {
     var own: SelfConfiguration?
     var management: ConnectionState = .connecting
     var signalServer: ConnectionState = .connecting
+    /// `nil`: the mesh has no relay.
+    var relay: ConnectionState?
+    /// URL of the relay that we can be reached at; `nil` while there is none.
+    var homeRelay: String?
+    var reflexive = ReflexiveGatherer()
     var localAddresses: [IPAddress] = []
     var localNetworks: Set<IPPrefix> = []
     var listenPort: UInt16 = 0
     var deregistration: String?
-    var sessions: [PublicKey: PeerSession] = [:]
+    /// Changed by `put` alone, which keeps `deadlines` true.
+    private(set) var sessions: [PublicKey: PeerSession] = [:]
+    private var deadlines = SessionDeadlines()
+    /// A session has chosen another endpoint since the desired state was last worked out.
+    private var hasNewEndpoint = false
     var observed: [PublicKey: PeerObservation] = [:]
     /// Which session a check belongs to: our username fragment, unique per session.
     var sessionByUsername: [String: PublicKey] = [:]
@@ -132,22 +101,25 @@ public struct AgentCore: Sendable {
 
     /// - Parameters:
     ///   - isEnabled: the user's persisted wish; see `.setEnabled`.
+    ///   - isDraining: likewise; see `.setDraining`.
     ///   - routeIntent: likewise; see `.routeIntent`.
     public init(
         configuration: Configuration,
         isEnabled: Bool = true,
+        isDraining: Bool = false,
         routeIntent: RouteIntent = RouteIntent(),
         random: some RandomNumberGenerator & Sendable
     ) {
         self.configuration = configuration
         self.isEnabled = isEnabled
+        self.isDraining = isDraining
         self.random = RandomSource(random)
         routing.intent = routeIntent
     }
 
     /// When `.tick` is due next; `nil` while nothing is pending.
     public var deadline: ContinuousClock.Instant? {
-        [sessions.values.lazy.compactMap(\.deadline).min(), routing.deadline].compactMap { $0 }.min()
+        [deadlines.first, routing.deadline, reflexive.deadline].compactMap { $0 }.min()
     }
 
     public mutating func handle(_ input: Input, at now: ContinuousClock.Instant) -> [Effect] {
@@ -181,9 +153,22 @@ public struct AgentCore: Sendable {
             return reconcileIfChanged()
         case .listenPort(let port):
             guard port != listenPort else { return [] }
-            if listenPort == 0 { for peer in sessions.keys { sessions[peer]?.offerNow(at: now) } }
+            if listenPort == 0 {
+                for (peer, session) in sessions {
+                    var session = session
+                    session.offerNow(at: now)
+                    put(session, for: peer)
+                }
+            }
             listenPort = port
             return renewLocalCandidates(at: now) + tick(at: now)
+        case .stunServers(let servers):
+            guard servers != reflexive.servers else { return [] }
+            reflexive.servers = servers
+            reflexive.forget()
+            return gatherReflexive(at: now)
+        case .relay(let event):
+            return receive(event, at: now)
         case .datagram(let datagram):
             return receive(datagram, at: now)
         case .observed(let observations):
@@ -193,6 +178,9 @@ public struct AgentCore: Sendable {
             return receive(reply, at: now)
         case .routeIntent(let intent):
             return setRouteIntent(intent, at: now)
+        case .setDraining(let wish):
+            isDraining = wish
+            return reconcileIfChanged()
         case .setEnabled(let wish):
             return setEnabled(wish, at: now)
         case .tick:
@@ -229,7 +217,7 @@ public struct AgentCore: Sendable {
                 random: &random
             )
             sessionByUsername[session.credentials.usernameFragment] = peer.publicKey
-            sessions[peer.publicKey] = session
+            put(session, for: peer.publicKey)
             effects += drive(peer.publicKey) { session, context, random in
                 session.renewLocalCandidates(context, at: now, random: &random)
             }
@@ -238,14 +226,18 @@ public struct AgentCore: Sendable {
     }
 
     private mutating func closeSessions(except kept: Set<PublicKey>) -> [Effect] {
-        for peer in sessions.keys where !kept.contains(peer) { sessions[peer] = nil }
+        var effects: [Effect] = []
+        for peer in sessions.keys.sorted() where !kept.contains(peer) {
+            if sessions[peer]?.relay != nil { effects.append(.relay(.close(peer))) }
+            put(nil, for: peer)
+        }
         sessionByUsername = sessionByUsername.filter { sessions[$0.value] != nil }
         observed = observed.filter { kept.contains($0.key) }
         if let map {
             let known = Set(map.peers.map(\.publicKey))
             lastEndpoints = lastEndpoints.filter { known.contains($0.key) }
         }
-        return []
+        return effects
     }
 
     private mutating func setEnabled(_ wish: Bool, at now: ContinuousClock.Instant) -> [Effect] {
@@ -269,7 +261,7 @@ public struct AgentCore: Sendable {
         guard sessions[peer] != nil else { return [.ignored("signal message from \(peer), which is not in the map")] }
         return drive(peer) { session, context, random in
             session.receive(message, context, at: now, random: &random)
-        } + reconcileIfChanged()
+        } + gatherReflexive(at: now) + reconcileIfEndpointChanged()
     }
 
     /// Hands a STUN message to the session it names: by username for a check, by transaction for an answer.
@@ -285,10 +277,13 @@ public struct AgentCore: Sendable {
         {
             return [.ignored("STUN from inside the overlay: a tunnel inside the tunnel is refused")]
         }
+        if reflexive.isWaiting(for: message.transactionID) {
+            return reflexive.receive(message, datagram) ? announceReflexive(at: now) : []
+        }
         guard let peer = recipient(of: message) else { return [.ignored("STUN message for no session of ours")] }
         return drive(peer) { session, context, random in
             session.receive(message, datagram, context, at: now, random: &random)
-        } + reconcileIfChanged()
+        } + reconcileIfEndpointChanged()
     }
 
     private func recipient(of message: STUNMessage) -> PublicKey? {
@@ -303,31 +298,36 @@ public struct AgentCore: Sendable {
         let wasConnected = signalServer == .connected
         signalServer = state
         guard state == .connected, !wasConnected else { return [] }
-        for peer in sessions.keys { sessions[peer]?.retrySoon(at: now, random: &random) }
+        for peer in sessions.keys.sorted() {
+            guard var session = sessions[peer] else { continue }
+            session.retrySoon(at: now, random: &random)
+            put(session, for: peer)
+        }
         return tick(at: now)
     }
 
     private mutating func renewLocalCandidates(at now: ContinuousClock.Instant) -> [Effect] {
+        reflexive.forget()
         var effects: [Effect] = []
         for peer in sessions.keys.sorted() {
             effects += drive(peer) { session, context, random in
                 session.renewLocalCandidates(context, at: now, random: &random)
             }
         }
-        return effects + reconcileIfChanged()
+        return effects + gatherReflexive(at: now) + reconcileIfEndpointChanged()
     }
 
-    private mutating func tick(at now: ContinuousClock.Instant) -> [Effect] {
-        let due = sessions.filter { $0.value.deadline.map { $0 <= now } ?? false }.keys.sorted()
+    mutating func tick(at now: ContinuousClock.Instant) -> [Effect] {
         var effects: [Effect] = []
-        for peer in due {
+        for peer in deadlines.due(at: now) {
             effects += drive(peer) { session, context, random in session.tick(context, at: now, random: &random) }
         }
-        return effects + tickRoutes(at: now) + (due.isEmpty ? [] : reconcileIfChanged())
+        effects += reflexive.tick(at: now).map { .send($0) }
+        return effects + tickRoutes(at: now) + reconcileIfEndpointChanged()
     }
 
     /// Runs one step of a session and turns what it wants into effects of the agent.
-    private mutating func drive(
+    mutating func drive(
         _ peer: PublicKey,
         _ step: (inout PeerSession, PeerSession.Context, inout RandomSource) -> [PeerSession.Effect]
     ) -> [Effect] {
@@ -335,15 +335,19 @@ public struct AgentCore: Sendable {
         let context = PeerSession.Context(
             localAddresses: localAddresses,
             listenPort: listenPort,
-            isSignalConnected: signalServer == .connected
+            isSignalConnected: signalServer == .connected,
+            reflexive: reflexive.reflexive,
+            homeRelay: homeRelay,
+            kernelEndpoint: observed[peer].flatMap { $0.latestHandshakeSeconds > 0 ? $0.endpoint : nil }
         )
         let before = session.path
         let wanted = step(&session, context, &random)
-        sessions[peer] = session
+        put(session, for: peer)
         var effects: [Effect] = wanted.map { effect in
             switch effect {
             case .signal(let message): .signal(to: peer, message)
             case .send(let datagram): .send(datagram)
+            case .relay(let request): .relay(request)
             case .ignored(let reason): .ignored("\(peer): \(reason)")
             }
         }
@@ -351,7 +355,19 @@ public struct AgentCore: Sendable {
         return effects
     }
 
+    /// - Parameter session: `nil`: there is none any more.
+    private mutating func put(_ session: PeerSession?, for peer: PublicKey) {
+        if session?.endpoint != sessions[peer]?.endpoint { hasNewEndpoint = true }
+        sessions[peer] = session
+        deadlines.set(session?.deadline, for: peer)
+    }
+
+    /// As `reconcileIfChanged`, for what can change nothing of the desired state but a peer's endpoint: with a thousand
+    /// peers the state is too large to be worked out whenever a session stirs.
+    mutating func reconcileIfEndpointChanged() -> [Effect] { hasNewEndpoint ? reconcileIfChanged() : [] }
+
     mutating func reconcileIfChanged() -> [Effect] {
+        hasNewEndpoint = false
         let desired = desiredState
         guard desired != reconciled else { return [] }
         reconciled = desired

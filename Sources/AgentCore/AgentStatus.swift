@@ -20,6 +20,10 @@ public struct AgentStatus: Hashable, Sendable {
     public var listenPort: UInt16
     public var management: ConnectionState
     public var signalServer: ConnectionState
+    /// Of the relay that we can be reached at; `nil`: the mesh has none.
+    public var relay: ConnectionState?
+    /// Its URL.
+    public var relayServer: String?
     /// Serial of the map in force; `nil` before the first one.
     public var mapSerial: UInt64?
     /// When the map in force came, seconds since 1970, if it is the stored one of an earlier run; `nil`: it is fresh.
@@ -47,6 +51,8 @@ public struct PeerStatus: Hashable, Sendable {
             remote: Endpoint,
             remoteKind: RemoteCandidate.Kind
         )
+        /// Over a relay server, named by its URL.
+        case relayed(server: String)
         /// ICE says nothing, yet the kernel's session is alive at this endpoint.
         case kernelSession(Endpoint)
     }

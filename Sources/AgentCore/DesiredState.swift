@@ -63,7 +63,8 @@ extension AgentCore {
         return GatewayConfiguration(
             served: Set(served.map { GatewayConfiguration.Served(prefix: $0.key, masquerade: $0.value) }),
             isInternetOnly: !configuration.exitReachesPrivateNetworks,
-            blockedNetworks: configuration.blocksLocalNetworks ? localNetworks : []
+            blockedNetworks: configuration.blocksLocalNetworks ? localNetworks : [],
+            isDraining: isDraining
         )
     }
 
@@ -82,7 +83,7 @@ extension AgentCore {
                 endpoint: sessions[peer.publicKey]?.endpoint,
                 endpointHint: lastEndpoints[peer.publicKey],
                 allowedIPs: allowed,
-                persistentKeepaliveSeconds: configuration.persistentKeepaliveSeconds
+                persistentKeepaliveSeconds: isFound(peer.publicKey) ? configuration.persistentKeepaliveSeconds : 0
             )
         }
         return DeviceConfiguration(
@@ -91,6 +92,14 @@ extension AgentCore {
             fwmark: configuration.marks.fwmark,
             peers: peers
         )
+    }
+
+    /// Whether there is somewhere to send keepalives. The kernel sends the first one when they are switched on, and a
+    /// handshake with it; before the endpoint is known it would fail, and hold up the next one for five seconds
+    /// (WireGuard whitepaper, section 6.1, `Rekey-Timeout`).
+    private func isFound(_ peer: PublicKey) -> Bool {
+        if sessions[peer]?.endpoint != nil || lastEndpoints[peer] != nil { return true }
+        return observed[peer].map { $0.latestHandshakeSeconds > 0 } ?? false
     }
 
     private func routeConfiguration(to destination: IPPrefix, table: UInt32) -> RouteConfiguration {

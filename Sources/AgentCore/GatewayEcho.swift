@@ -19,9 +19,12 @@ public struct EchoRequest: Hashable, Sendable {
 public struct EchoReply: Hashable, Sendable {
     public var remote: IPAddress
     public var sequence: UInt16
+    /// The gateway asks its clients to go elsewhere; see `EchoPayload`.
+    public var isDraining: Bool
 
-    public init(remote: IPAddress, sequence: UInt16) {
+    public init(remote: IPAddress, sequence: UInt16, isDraining: Bool = false) {
         self.remote = remote
         self.sequence = sequence
+        self.isDraining = isDraining
     }
 }

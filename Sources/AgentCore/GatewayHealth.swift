@@ -42,6 +42,8 @@ struct GatewayHealth: Sendable {
 
     private(set) var state: State = .unknown
     private(set) var stateSince: ContinuousClock.Instant
+    /// Its newest answer asked to go elsewhere.
+    private(set) var isDraining = false
     /// Exponentially weighted mean (1/8) of the round trips; `nil` before the first.
     private(set) var roundTrip: Duration?
     /// Mean deviation from `roundTrip` (1/4), as TCP has it (RFC 6298).
@@ -113,9 +115,9 @@ struct GatewayHealth: Sendable {
 
     var standing: GatewayCandidate.Standing {
         switch state {
-        case .alive, .mute: .usable
+        case .alive, .mute: isDraining ? .draining : .usable
         case .unknown: isLate ? .recovering : .usable
-        case .recovering: .recovering
+        case .recovering: isDraining ? .draining : .recovering
         case .silent: .silent
         case .dead: .dead
         }
@@ -155,7 +157,7 @@ struct GatewayHealth: Sendable {
     }
 
     /// An answer to the echo with this number. One that we do not wait for is ignored.
-    mutating func receive(sequence: UInt16, at now: ContinuousClock.Instant) {
+    mutating func receive(sequence: UInt16, isDraining: Bool = false, at now: ContinuousClock.Instant) {
         guard let index = probes.firstIndex(where: { $0.sequence == sequence }) else { return }
         let probe = probes.remove(at: index)
         // Older ones are overtaken: they are lost, or will come late, but the gateway is there.
@@ -166,12 +168,19 @@ struct GatewayHealth: Sendable {
         loss -= loss / 16
         missesInARow = 0
         hasAnswered = true
+        let isBack = self.isDraining && !isDraining
+        self.isDraining = isDraining
         switch state {
         case .unknown, .mute: enter(.alive, at: now)
         case .silent, .dead: enter(.recovering, at: now)
-        case .alive, .recovering: break
+        // Back from maintenance is back like any other: on probation.
+        case .alive: if isBack { enter(.recovering, at: now) }
+        case .recovering: if isBack { stateSince = now }
         }
     }
+
+    /// One word for people: the state, or what the gateway says of itself.
+    var word: String { standing == .draining ? "draining" : state.rawValue }
 
     /// What the kernel says of the peer.
     mutating func observe(_ new: PeerObservation, at now: ContinuousClock.Instant) {

@@ -70,7 +70,7 @@ struct GatewayMonitor: Sendable {
 
     mutating func receive(_ reply: EchoReply, at now: ContinuousClock.Instant) {
         guard let peer = peers[reply.remote] else { return }
-        gateways[peer]?.receive(sequence: reply.sequence, at: now)
+        gateways[peer]?.receive(sequence: reply.sequence, isDraining: reply.isDraining, at: now)
     }
 
     mutating func observe(_ observations: [PublicKey: PeerObservation], at now: ContinuousClock.Instant) {

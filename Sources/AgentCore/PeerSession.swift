@@ -8,6 +8,7 @@ struct PeerSession: Sendable {
     enum Effect: Hashable, Sendable {
         case signal(SignalMessage)
         case send(Datagram)
+        case relay(RelayRequest)
         case ignored(String)
     }
 
@@ -17,6 +18,12 @@ struct PeerSession: Sendable {
         /// 0 while the kernel has not said.
         var listenPort: UInt16
         var isSignalConnected: Bool
+        /// What STUN servers see of us.
+        var reflexive: [Endpoint]
+        /// URL of the relay that we can be reached at; `nil` while there is none.
+        var homeRelay: String?
+        /// Where the kernel completed its last handshake with this peer, if it did.
+        var kernelEndpoint: Endpoint?
     }
 
     let peer: PublicKey
@@ -29,15 +36,19 @@ struct PeerSession: Sendable {
     private(set) var sessionID: [UInt8]
 
     private(set) var ice: ICEAgent?
-    /// The peer's credentials and session, from its last offer or answer.
-    private var remote: SessionDescription?
+    /// The peer's credentials, session and relay, from its last offer or answer.
+    private(set) var remote: SessionDescription?
+    /// The way over a relay, kept beside a direct one so that there is no gap when that ends.
+    var relay: RelayPath?
     private var locals: [LocalCandidate] = []
+    /// Told to the peer and nothing else: checks leave from the address behind them, which is among `locals`.
+    private var reflexives: [LocalCandidate] = []
     /// Candidates that came before the offer they belong to; newest dropped beyond the bound.
     private var earlyCandidates: [RemoteCandidate] = []
-    private var guardian: OfferGuard
+    private(set) var guardian: OfferGuard
     /// What WireGuard was last told, and when it will be told something new.
-    private(set) var endpoint: Endpoint?
-    private var pendingEndpoint: (endpoint: Endpoint, due: ContinuousClock.Instant)?
+    var endpoint: Endpoint?
+    var pendingEndpoint: (endpoint: Endpoint, due: ContinuousClock.Instant)?
     private(set) var lastError: String?
 
     private static let mostEarlyCandidates = 64
@@ -64,14 +75,16 @@ struct PeerSession: Sendable {
     }
 
     var path: PeerStatus.Path {
-        guard let ice else { return .idle }
-        guard let pair = ice.selectedPair else { return .connecting }
-        return .direct(
-            local: pair.local.endpoint,
-            localKind: pair.local.kind,
-            remote: pair.remote.endpoint,
-            remoteKind: pair.remote.kind
-        )
+        if let pair = ice?.selectedPair {
+            return .direct(
+                local: pair.local.endpoint,
+                localKind: pair.local.kind,
+                remote: pair.remote.endpoint,
+                remoteKind: pair.remote.kind
+            )
+        }
+        if let relay, relay.endpoint != nil { return .relayed(server: relay.server) }
+        return ice == nil ? .idle : .connecting
     }
 
     func isWaiting(for transactionID: [UInt8]) -> Bool { ice?.isWaiting(for: transactionID) ?? false }
@@ -90,12 +103,12 @@ struct PeerSession: Sendable {
         case .answer(let description):
             return negotiate(description, mustAnswer: false, context, at: now, random: &random)
         case .candidate(let candidate):
-            guard ice != nil else {
+            return ([candidate] + [candidate.forwarded].compactMap { $0 }).flatMap { candidate -> [Effect] in
+                if ice != nil { return driveICE(.remoteCandidate(candidate), at: now, random: &random) }
                 guard earlyCandidates.count < Self.mostEarlyCandidates else { return [.ignored("too many candidates")] }
                 earlyCandidates.append(candidate)
                 return []
             }
-            return driveICE(.remoteCandidate(candidate), at: now, random: &random)
         case .goIdle:
             return [.ignored("the peer went idle; our path stays, since it costs nothing")]
         case .heartbeat:
@@ -125,7 +138,10 @@ struct PeerSession: Sendable {
         }
         var effects: [Effect] = []
         if let due = ice?.deadline, due <= now { effects += driveICE(.tick, at: now, random: &random) }
-        if guardian.isDue(at: now, random: &random), ice == nil, context.isSignalConnected, context.listenPort != 0 {
+        let isRelayed = relay.map { $0.endpoint != nil }
+        if guardian.isDue(isDirect: ice != nil, isRelayed: isRelayed, at: now, random: &random),
+            context.isSignalConnected, context.listenPort != 0
+        {
             effects.append(.signal(.offer(description(context))))
         }
         return effects
@@ -145,13 +161,29 @@ struct PeerSession: Sendable {
                 let endpoint = Endpoint(address: address, port: context.listenPort)
                 return known[endpoint] ?? LocalCandidate(kind: .host, endpoint: endpoint, id: random.iceCharacters(32))
             }
-        guard ice != nil else { return [] }
         let added = locals.filter { known[$0.endpoint] == nil }
+        guard ice != nil else {
+            if !added.isEmpty { guardian.hurry(at: now, random: &random) }
+            return []
+        }
         let effects = driveICE(.localCandidates(locals), at: now, random: &random)
-        return ice == nil ? effects : effects + added.map { .signal(.candidate(wireForm(of: $0))) }
+        return ice == nil ? effects : effects + added.map { .signal(.candidate(wireForm(of: $0, context))) }
     }
 
-    /// Something changed that may make a failed path work: offer again soon.
+    /// What STUN servers see of us changed: tells the peer.
+    mutating func renewReflexiveCandidates(_ context: Context, random: inout RandomSource) -> [Effect] {
+        let known = Dictionary(uniqueKeysWithValues: reflexives.map { ($0.endpoint, $0) })
+        reflexives = context.reflexive.map {
+            known[$0] ?? LocalCandidate(kind: .srflx, endpoint: $0, id: random.iceCharacters(32))
+        }
+        guard ice != nil else { return [] }
+        return reflexives.filter { known[$0.endpoint] == nil }.map { .signal(.candidate(wireForm(of: $0, context))) }
+    }
+
+    /// Whether ICE is looking for a path while the relay carries the traffic.
+    var isSeekingDirect: Bool { ice.map { $0.selectedPair == nil } ?? false }
+
+    /// Something changed that may make a failed path work, or was lost: offer again soon.
     mutating func retrySoon(at now: ContinuousClock.Instant, random: inout RandomSource) {
         guardian.restart(at: now, random: &random)
     }
@@ -173,21 +205,23 @@ struct PeerSession: Sendable {
     ) -> [Effect] {
         let previous = remote
         remote = description
+        let relaying = renewRelay(context)
         var candidates: [Effect] = []
         if let credentials = description.credentials {
             let isNewSession = description.sessionID != nil && description.sessionID != previous?.sessionID
             if ice != nil, isNewSession { closeICE(random: &random) }
-            if ice == nil { candidates = openICE(towards: credentials, at: now, random: &random) }
+            if ice == nil { candidates = openICE(towards: credentials, context, at: now, random: &random) }
         } else {
             if ice != nil { closeICE(random: &random) }
-            lastError = "the peer does not do ICE with us, and no relay is in use"
+            if relay == nil { lastError = "the peer does not do ICE with us, and we have no relay in common" }
         }
         // The answer goes first: a stock receiver drops candidates that come before it.
-        return (mustAnswer ? [.signal(.answer(self.description(context)))] : []) + candidates
+        return (mustAnswer ? [.signal(.answer(self.description(context)))] : []) + relaying + candidates
     }
 
     private mutating func openICE(
         towards remoteCredentials: ICECredentials,
+        _ context: Context,
         at now: ContinuousClock.Instant,
         random: inout RandomSource
     ) -> [Effect] {
@@ -199,7 +233,8 @@ struct PeerSession: Sendable {
         var effects = driveICE(.localCandidates(locals), at: now, random: &random)
         for candidate in earlyCandidates { effects += driveICE(.remoteCandidate(candidate), at: now, random: &random) }
         earlyCandidates = []
-        return locals.map { .signal(.candidate(wireForm(of: $0))) } + effects
+        _ = renewReflexiveCandidates(context, random: &random)  // all of them are told here
+        return (locals + reflexives).map { .signal(.candidate(wireForm(of: $0, context))) } + effects
     }
 
     private mutating func closeICE(random: inout RandomSource) {
@@ -222,9 +257,10 @@ struct PeerSession: Sendable {
             case .ignored(let reason): effects.append(.ignored(reason))
             case .selected(let pair): use(pair.remote.endpoint, at: now)
             case .failed(let failure):
-                // The kernel's endpoint stays: WireGuard may well be alive on a path where STUN fell silent.
+                // Without a relay the kernel's endpoint stays: WireGuard may be alive on a path where STUN fell silent.
                 lastError = failure.description
                 pendingEndpoint = nil
+                if let relayed = relay?.endpoint { endpoint = relayed }
                 closeICE(random: &random)
                 guardian.restart(at: now, random: &random)
             }
@@ -233,9 +269,8 @@ struct PeerSession: Sendable {
     }
 
     /// The controller tells WireGuard at once; the other side gives it five seconds to start the handshake.
-    private mutating func use(_ remote: Endpoint, at now: ContinuousClock.Instant) {
+    mutating func use(_ remote: Endpoint, at now: ContinuousClock.Instant) {
         lastError = nil
-        guardian.settle()
         if isController || endpoint != nil {
             endpoint = remote
             pendingEndpoint = nil
@@ -244,23 +279,41 @@ struct PeerSession: Sendable {
         }
     }
 
-    private func description(_ context: Context) -> SessionDescription {
+    func description(_ context: Context) -> SessionDescription {
         // While the peer says that it does no ICE we mirror it, as it expects.
         let mirrorsNoICE = remote.map { $0.credentials == nil } ?? false
         return SessionDescription(
             credentials: mirrorsNoICE ? nil : credentials,
             sessionID: mirrorsNoICE ? nil : sessionID,
             wireGuardPort: context.listenPort,
-            agentVersion: agentVersion
+            agentVersion: agentVersion,
+            relayServer: context.homeRelay
         )
     }
 
-    private func wireForm(of candidate: LocalCandidate) -> RemoteCandidate {
-        RemoteCandidate(
+    private func wireForm(of candidate: LocalCandidate, _ context: Context) -> RemoteCandidate {
+        // As stock agents write it: which of our addresses is behind it is nobody's business.
+        let unspecified = IPAddress(bytes: Array(repeating: 0, count: candidate.endpoint.address.bytes.count))
+        let related = unspecified.map { Endpoint(address: $0, port: context.listenPort) }
+        return RemoteCandidate(
             kind: candidate.kind,
             endpoint: candidate.endpoint,
             priority: candidate.priority,
+            related: candidate.kind == .host ? nil : related,
             id: candidate.id
         )
+    }
+}
+
+extension RemoteCandidate {
+    /// The same outside address with the port behind it, which a static port forward would keep: worth a check of its own
+    /// when the peer told its id, since older agents send it themselves. Source: spec/wire/ice.md 5.1.
+    fileprivate var forwarded: RemoteCandidate? {
+        guard kind == .srflx, id != nil, let port = related?.port, port != 0, port != endpoint.port else { return nil }
+        var copy = self
+        copy.endpoint.port = port
+        copy.related = nil
+        copy.id = nil
+        return copy
     }
 }

@@ -22,6 +22,8 @@ struct RouteSelection: Hashable, Sendable {
         case automatic
         /// Another one before it does not work.
         case standby(for: String)
+        /// Another one before it asks its clients to go elsewhere.
+        case relief(for: String)
         /// None that would do works.
         case noneWorks
         /// None of the user's is in the map.
@@ -123,7 +125,8 @@ private struct RouteChooser {
             result.exitReason = .noneWorks
             guard policy == .closed else { return }
         } else if node.name != first.0.name {
-            result.exitReason = .standby(for: first.0.name)
+            let isDraining = first.1.standing == .draining
+            result.exitReason = isDraining ? .relief(for: first.0.name) : .standby(for: first.0.name)
         } else {
             result.exitReason = candidates.names == nil ? .automatic : .chosenByUser
         }

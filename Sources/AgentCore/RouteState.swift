@@ -49,7 +49,7 @@ struct RouteState: Sendable {
         )
         let moves = CarrierMove.between(old, selection.choice)
         failovers += moves.count { move in
-            move.to != nil && move.from.map { standing(of: $0) < .usable } ?? false
+            move.to != nil && move.from.map { standing(of: $0) < .usable && standing(of: $0) != .draining } ?? false
         }
         monitor.watch(targets(address: address), at: now)
         return moves

@@ -65,7 +65,7 @@ public struct RouteStatus: Hashable, Sendable {
     public struct Gateway: Hashable, Sendable {
         public var name: String
         public var publicKey: PublicKey
-        /// `unknown`, `alive`, `mute`, `silent`, `dead` or `recovering`; docs/operations.md says what they mean.
+        /// `unknown`, `alive`, `mute`, `silent`, `dead`, `recovering` or `draining`; docs/operations.md says what they mean.
         public var state: String
         public var roundTrip: Duration?
         /// Share of lost echoes, 0 to 1.
@@ -149,7 +149,7 @@ extension RouteState {
             RouteStatus.Gateway(
                 name: nameOf(peer),
                 publicKey: peer,
-                state: health.state.rawValue,
+                state: health.word,
                 roundTrip: health.roundTrip,
                 loss: health.loss,
                 isCarrying: carrying.contains(peer)
@@ -168,6 +168,7 @@ extension RouteSelection.ExitReason {
         case .chosenByUser: "chosen by the user"
         case .automatic: "automatic"
         case .standby(let name): "in place of \(name), which does not work"
+        case .relief(let name): "in place of \(name), which is being drained"
         case .noneWorks: "no gateway that would do works"
         case .notInMap: "the user's choice is not in the map"
         }

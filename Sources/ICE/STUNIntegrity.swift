@@ -26,6 +26,13 @@ extension STUNMessage {
         return message
     }
 
+    /// A Binding Request without attributes, as STUN servers are asked. Source: RFC 8489, section 7.1.
+    ///
+    /// - Parameter transactionID: 12 bytes.
+    public static func bareRequest(_ transactionID: [UInt8]) -> [UInt8] {
+        bigEndianBytes(Kind.bindingRequest.rawValue) + [0, 0] + magicCookie + transactionID
+    }
+
     /// Whether MESSAGE-INTEGRITY is present and right for `key`.
     ///
     /// Constant time in the hash. Attributes after it are not covered (RFC 8489, section 14.5).

@@ -18,11 +18,19 @@ public struct GatewayConfiguration: Hashable, Sendable {
     public var isInternetOnly: Bool
     /// Networks of this host's own links that the mesh must not reach; they follow its addresses.
     public var blockedNetworks: Set<IPPrefix>
+    /// It works as ever, and tells its clients to go elsewhere.
+    public var isDraining: Bool
 
-    public init(served: Set<Served>, isInternetOnly: Bool = true, blockedNetworks: Set<IPPrefix> = []) {
+    public init(
+        served: Set<Served>,
+        isInternetOnly: Bool = true,
+        blockedNetworks: Set<IPPrefix> = [],
+        isDraining: Bool = false
+    ) {
         self.served = served
         self.isInternetOnly = isInternetOnly
         self.blockedNetworks = blockedNetworks
+        self.isDraining = isDraining
     }
 
     public var servesV4: Bool { served.contains(where: \.prefix.isV4) }

@@ -9,6 +9,8 @@ public import MeshModel
 /// - `clamp`: TCP connections through the tunnel never offer segments that do not fit it, either way.
 /// - `forward`: what an exit node and the host's owner do not let the mesh reach.
 /// - `masquerade`: packets into a served network take this host's address there.
+/// - `drain`, `drain_use`: while clients are asked to go elsewhere, their echoes get that answer, and who still sends
+///   packets through this host is noted in the sets `drain_users` and `drain_users6`.
 ///
 /// Pure: equal inputs give equal output, which is what the kernel gives back when it is read.
 public func firewall(of host: HostConfiguration, marks: OwnerMarks) -> NftablesRuleset? {
@@ -23,12 +25,14 @@ public func firewall(of host: HostConfiguration, marks: OwnerMarks) -> NftablesR
     if let gateway = host.gateway {
         table.addForward(gateway, overlays: host.addresses.map(\.network).sorted())
         table.addMasquerade(gateway.served)
+        if gateway.isDraining { table.addDrain() }
     }
     return table.ruleset
 }
 
 extension NftablesRuleset {
-    /// Without what the kernel adds and traffic moves: two tables that do the same are equal then.
+    /// Without what the kernel adds and traffic moves, elements that rules add among it: two tables that do the same are
+    /// equal then.
     public var withoutHandles: NftablesRuleset {
         var bare = self
         bare.generation = 0
@@ -36,6 +40,8 @@ extension NftablesRuleset {
         for index in bare.chains.indices { bare.chains[index].handle = 0 }
         for index in bare.rules.indices { bare.rules[index].handle = 0 }
         for index in bare.sets.indices { bare.sets[index].handle = 0 }
+        for set in bare.sets where set.flags.contains(.dynamic) { bare.elements[set.name] = nil }
+        bare.elements = bare.elements.filter { !$0.value.isEmpty }
         return bare
     }
 
@@ -158,6 +164,65 @@ private struct TableBuilder {
         .match(.inputName, Self.interfaceName(""), is: .notEqual)
     }
 
+    // MARK: - Drain
+
+    /// The kernel answers an echo with what came, so what is overwritten on the way in comes back: no program of ours has a
+    /// part in it, and it goes on while the agent restarts.
+    mutating func addDrain() {
+        chain("drain", .filter, .input, Self.mangle)
+        for (family, transport, type) in [(Self.v4, Self.icmp, UInt8(8)), (Self.v6, Self.icmpv6, 128)] {
+            let markBytes = UInt32(EchoPayload.mark.count)
+            let mark = NftablesPayload(.transport, offsetBytes: Self.icmpHeaderBytes, lengthBytes: markBytes)
+            let word = NftablesPayload(
+                .transport,
+                offsetBytes: Self.icmpHeaderBytes + markBytes,
+                lengthBytes: UInt32(EchoPayload.draining.count)
+            )
+            // The checksum of ICMP stands behind type and code.
+            let write = NftablesPayloadWrite(
+                word,
+                checksumType: UInt32(NFT_PAYLOAD_CSUM_INET.rawValue),
+                checksumOffsetBytes: 2
+            )
+            let overwrite: [NftablesExpression] = [
+                .payload(mark, into: .word(0)), .compare(.word(0), .equal, EchoPayload.mark),
+                .immediate(EchoPayload.draining, into: .word(0)), .payloadSet(write, from: .word(0)),
+            ]
+            rule(
+                .match(.inputName, link),
+                .match(.nfproto, [family]),
+                .match(.l4Protocol, [transport]),
+                .match(.icmpType, [type]),
+                overwrite
+            )
+        }
+        addDrainUsers()
+    }
+
+    private mutating func addDrainUsers() {
+        chain("drain_use", .filter, .forward, Self.mangle)
+        let users: [(String, NftablesType, UInt8, NftablesField)] = [
+            (DrainUser.setV4, .ipv4Address, Self.v4, .ipSource), (DrainUser.setV6, .ipv6Address, Self.v6, .ip6Source),
+        ]
+        for (name, type, family, source) in users {
+            ruleset.sets.append(
+                NftablesSet(
+                    NftablesName(ruleset.table.name, name),
+                    key: NftablesKeyType(type),
+                    flags: [.dynamic, .timeout],
+                    timeoutMilliseconds: DrainUser.memoryMilliseconds,
+                    size: DrainUser.limit
+                )
+            )
+            rule(
+                .match(.inputName, link),
+                .match(.outputName, link, is: .notEqual),
+                .match(.nfproto, [family]),
+                [source.load(), .setUpdate(NftablesSetUpdate(set: name, .update, key: .word(0)))]
+            )
+        }
+    }
+
     // MARK: - Parts
 
     private mutating func chain(
@@ -212,6 +277,9 @@ private struct TableBuilder {
     private static let beforeSourceNAT: Int32 = 99
     private static let v4 = NftablesFamily.ip.rawValue
     private static let v6 = NftablesFamily.ip6.rawValue
+    private static let icmp: UInt8 = 1
+    private static let icmpv6: UInt8 = 58
+    private static let icmpHeaderBytes: UInt32 = 8
     private static let tcp: UInt8 = 6
     private static let syn: UInt8 = 0x02
 }

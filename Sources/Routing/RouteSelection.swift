@@ -8,6 +8,8 @@ public struct GatewayCandidate: Hashable, Sendable {
         case dead
         /// It stopped answering; its counters have not confirmed its death yet.
         case silent
+        /// It works, and asks its clients to go elsewhere.
+        case draining
         /// It came back a short while ago.
         case recovering
         /// Nothing speaks against it.

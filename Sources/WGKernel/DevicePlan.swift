@@ -8,7 +8,8 @@ public import MeshModel
 ///
 /// - Parameters:
 ///   - endpointLedger: the endpoints that *we* set last. An endpoint is emitted only if the decision differs from it: the
-///     kernel roams endpoints on every authenticated packet, so its own value says nothing about our decision. A peer that
+///     kernel roams endpoints on every authenticated packet, so its own value says nothing about our decision; but it must not
+///     stand on the loopback, where relays end, when the decision is a direct path. A peer that
 ///     the kernel does not hold always gets its endpoint. A hint is given only where the kernel has no endpoint and
 ///     nothing is decided.
 ///   - removesAllowedIPs: whether the kernel (6.16 or newer) takes single allowed IPs away. If not, a peer that loses one
@@ -46,7 +47,7 @@ public func plan(
         var change = PeerChange(publicKey: key, updateOnly: true)
         change.presharedKey = presharedKeyChange(from: present.presharedKey, to: peer.presharedKey)
         if let endpoint = peer.endpoint {
-            if endpoint != endpointLedger[key] { change.endpoint = endpoint }
+            if endpoint != endpointLedger[key] || isStray(present.endpoint, from: endpoint) { change.endpoint = endpoint }
         } else if present.endpoint == nil {
             change.endpoint = peer.endpointHint
         }
@@ -72,6 +73,12 @@ public func plan(
         operations.append(.setPeer(loss))
     }
     return operations + held.gone.sorted().map { .removePeer($0) }
+}
+
+/// Whether the kernel followed a late packet of a relay back to this host's loopback, away from where the peer was found.
+private func isStray(_ current: Endpoint?, from desired: Endpoint) -> Bool {
+    guard let current, current.address.isLoopback else { return false }
+    return !desired.address.isLoopback
 }
 
 /// Where the kernel's peers stand among those that are desired.

@@ -184,6 +184,21 @@ let verbs: [Verb] = [
         run: chooseExit
     ),
     Verb(
+        name: "drain",
+        summary: "Asks the clients of this gateway to go elsewhere, and tells who still uses it",
+        usage: drainUsage,
+        more: drainHelp + agentOptionsHelp
+            + "Exit status: 0 nobody uses it any more, 3 no agent answers, 5 somebody still does, 10 not root.\n",
+        run: drainGateway
+    ),
+    Verb(
+        name: "undrain",
+        summary: "Serves clients as ever again",
+        usage: statusUsage,
+        more: "      --json                 print JSON\n" + agentOptionsHelp,
+        run: undrainGateway
+    ),
+    Verb(
         name: "history",
         summary: "Shows what the agent changed in the kernel, when and why; repairs are marked",
         usage: statusUsage,

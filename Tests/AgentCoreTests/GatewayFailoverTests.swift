@@ -11,6 +11,7 @@ private struct Mesh {
     var now: ContinuousClock.Instant
     let start: ContinuousClock.Instant
     var silent: Set<UInt8> = []
+    var draining: Set<UInt8> = []
     private(set) var echoes: [(peer: UInt8, at: Duration)] = []
     private(set) var states: [(state: DesiredState, at: Duration)] = []
     private(set) var moves: [CarrierMove] = []
@@ -66,12 +67,16 @@ private struct Mesh {
                 let peer = request.remote.bytes[3]
                 echoes.append((peer, time))
                 if !silent.contains(peer) {
-                    let reply = EchoReply(remote: request.remote, sequence: request.sequence)
+                    let reply = EchoReply(
+                        remote: request.remote,
+                        sequence: request.sequence,
+                        isDraining: draining.contains(peer)
+                    )
                     pending.append((reply, now + .milliseconds(10)))
                 }
             case .reconcile(let state?): states.append((state, time))
             case .carriersMoved(let move): moves.append(move)
-            case .reconcile, .signal, .send, .pathChanged, .ignored: break
+            case .reconcile, .signal, .send, .relay, .pathChanged, .ignored: break
             }
         }
     }
@@ -100,6 +105,36 @@ private struct Mesh {
 
 @Suite struct GatewayFailoverTests {
     private let pairs = ["A 0.0.0.0/0 1", "A-v6 ::/0 1", "B 0.0.0.0/0 2", "B-v6 ::/0 2"]
+
+    @Test func `clients leave a gateway that is drained at once, and come back after a minute's probation`() throws {
+        var mesh = try Mesh(routes: pairs + ["lan 10.0.0.0/8 1", "lan 10.0.0.0/8 2"])
+        mesh.run(for: .seconds(10))
+        #expect(mesh.carrier("0.0.0.0/0") == 1)
+        let asked = mesh.time
+        mesh.draining = [1]
+        mesh.run(for: .seconds(5))
+        #expect(mesh.carrier("0.0.0.0/0") == 2 && mesh.carrier("::/0") == 2 && mesh.carrier("10.0.0.0/8") == 2)
+        let moved = try #require(mesh.states.last?.at)
+        #expect(moved - asked < .milliseconds(300), "\(moved - asked)")
+        // That is no failover: nothing failed.
+        #expect(mesh.core.routeStatus.failovers == 0)
+        #expect(mesh.core.routeStatus.gateways.map(\.state) == ["draining", "alive"])
+        #expect(mesh.core.routeStatus.exitReason == "in place of A, which is being drained")
+
+        mesh.draining = []
+        mesh.run(for: .seconds(55))
+        #expect(mesh.carrier("0.0.0.0/0") == 2)
+        mesh.run(for: .seconds(10))
+        #expect(mesh.carrier("0.0.0.0/0") == 1)
+
+        // With both drained somebody must go on.
+        mesh.draining = [1, 2]
+        mesh.run(for: .seconds(90))
+        #expect(mesh.carrier("0.0.0.0/0") == 1 && !mesh.core.routeStatus.isExitFailed)
+        mesh.silent = [1]
+        mesh.run(for: .seconds(5))
+        #expect(mesh.carrier("0.0.0.0/0") == 2)
+    }
 
     @Test func `a host without routes sends no echo and has no timer for it`() throws {
         var mesh = try Mesh(routes: ["lan 10.0.0.0/8 1", "A 0.0.0.0/0 2 skip"])

@@ -244,6 +244,22 @@ import Testing
         #expect(world.active == ["A+46"])
     }
 
+    @Test func `S10: a gateway that is drained gives way to any that works, and carries on where there is none`() {
+        var world = RouteWorld()
+        world.map("A 0.0.0.0/0 1", "B 0.0.0.0/0 2", "lan 10.0.0.0/8 1", "lan 10.0.0.0/8 2 metric=9998")
+        world.set(1, .draining)
+        #expect(world.active == ["B+4", "lan"] && world.carrier("0.0.0.0/0") == 2)
+        #expect(world.selection.exitReason == .relief(for: "A"))
+        world.set(2, .recovering)
+        #expect(world.carrier("0.0.0.0/0") == 2 && world.carrier("10.0.0.0/8") == 2)
+        world.set(2, .draining)
+        #expect(world.active == ["A+4", "lan"] && world.carrier("0.0.0.0/0") == 1)
+        world.set(1, .silent)
+        #expect(world.carrier("0.0.0.0/0") == 2)
+        world.set(2, .dead)
+        #expect(world.carrier("0.0.0.0/0") == 1)
+    }
+
     @Test func `S10: whoever names one exit node gets no other, and nothing leaks when it dies`() {
         var world = RouteWorld()
         world.map("A 0.0.0.0/0 1", "B 0.0.0.0/0 2")

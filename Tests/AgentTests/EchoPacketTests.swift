@@ -11,11 +11,12 @@ import Testing
 
     @Test func `a request carries identifier, sequence and, for IPv4, its checksum`() {
         #expect(
-            EchoPacket.encodeRequest(identifier: 0x1234, sequence: 1, isV4: true) == bytes("0800 e5ca 1234 0001")
+            EchoPacket.encodeRequest(identifier: 0x1234, sequence: 1, isV4: true)
+                == bytes("0800 8d95 1234 0001 77676d657368 0000")
         )
         #expect(
             EchoPacket.encodeRequest(identifier: 0x1234, sequence: 0xffff, isV4: false)
-                == bytes("8000 0000 1234 ffff")
+                == bytes("8000 0000 1234 ffff 77676d657368 0000")
         )
     }
 
@@ -30,6 +31,22 @@ import Testing
         let v6 = try #require(IPAddress("fd00::1"))
         let answer = EchoPacket.decodeICMPv6(bytes("8100 beef 1234 0102"), from: v6, identifier: 0x1234)
         #expect(answer?.remote == v6 && answer?.sequence == 0x0102)
+    }
+
+    @Test func `the word of a gateway that is drained is read, and no other word`() throws {
+        let head = "4500 0024 0001 0000 4001 7cd6 7f000001 7f000001 "
+        let drained = bytes(head + "0000 9594 1234 0001 77676d657368 0001")
+        #expect(EchoPacket.decodeIPv4(drained, identifier: 0x1234)?.isDraining == true)
+        let plain = bytes(head + "0000 9595 1234 0001 77676d657368 0000")
+        #expect(EchoPacket.decodeIPv4(plain, identifier: 0x1234)?.isDraining == false)
+        let v6 = try #require(IPAddress("fd00::1"))
+        for (payload, isDraining) in [
+            ("77676d657368 0001", true), ("77676d657368 0002", false), ("77676d657368 000100", false),
+            ("77676d657368", false), ("77676d657369 0001", false), ("", false),
+        ] {
+            let answer = EchoPacket.decodeICMPv6(bytes("8100 beef 1234 0102" + payload), from: v6, identifier: 0x1234)
+            #expect(answer?.isDraining == isDraining, "\(payload)")
+        }
     }
 
     @Test func `another identifier, another type and a wrong checksum are not ours`() {

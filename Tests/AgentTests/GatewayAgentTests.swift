@@ -109,7 +109,76 @@ import WGKernel
         }
     }
 
+    @Test func `a gateway that is drained says so to its clients, keeps it over a restart, and tells who is left`()
+        async throws
+    {
+        try await withAgent { agent, kernel, state in
+            try await agent.deliver(.networkMap(gatewayMap))
+            await agent.pass()
+            let before = await kernel.policyText()
+            let answer = try await ask(agent, "drain text")
+            #expect(answer.status == .degraded)
+            #expect(answer.body == "draining for 0 s: 0 peers still use this host\n")
+            #expect(try DrainWish.isDraining(in: state))
+            #expect(await kernel.policyText() != before)
+            #expect(await agent.answer(.status(.statusText)).body.contains(", draining (wgctl drain)"))
+            let drained = await kernel.policyText()
+            await agent.pass()
+            #expect(await kernel.policyText() == drained)
+            #expect(try await ask(agent, "undrain json").body.contains("\"draining\": false"))
+            #expect(try !DrainWish.isDraining(in: state))
+            #expect(await kernel.policyText() == before)
+
+            try state.write("rubbish", to: "drain")
+            #expect(throws: AgentFailure.self) { try DrainWish.isDraining(in: state) }
+        }
+    }
+
+    @Test func `a drain is over after ten seconds without a packet`() throws {
+        let address = try #require(IPAddress("100.64.0.1"))
+        func report(_ draining: Int64?, idle: Int64..., networks: Int = 1) -> DrainReport {
+            DrainReport(
+                networks: networks,
+                draining: draining.map { .seconds($0) },
+                users: idle.map { DrainReport.User(name: "a\n", address: address, idle: .seconds($0)) }
+            )
+        }
+        #expect(!report(9).isDrained && report(10).isDrained && report(0, networks: 0).isDrained)
+        #expect(!report(60, idle: 9, 30).isDrained && report(60, idle: 10).isDrained && !report(nil).isDrained)
+        #expect(
+            report(60, idle: 9, 30).text == """
+                draining for 60 s: 1 peer still uses this host
+                  a\\u{a} (100.64.0.1): last packet 9 s ago
+                  a\\u{a} (100.64.0.1): last packet 30 s ago
+
+                """
+        )
+        #expect(report(60, idle: 12).text.hasPrefix("drained: nobody has sent anything through this host for 10 s\n"))
+        #expect(report(60, idle: 12).json.contains("\"drained\": true"))
+        for line in ["drain", "drain text ", "drain xml", "undrain text text"] {
+            #expect(AgentRequest(line: Array(line.utf8)) == nil)
+        }
+    }
+
     // MARK: - Surroundings
+
+    /// We are the routing peer.
+    private var gatewayMap: NetworkMap {
+        get throws {
+            var map = try map
+            map.routes = [
+                NetworkRoute(
+                    id: "lan",
+                    networkID: "lan",
+                    prefix: IPPrefix("10.0.0.0/8"),
+                    routingPeer: Sample.own.publicKey,
+                    metric: 1,
+                    masquerade: true
+                )
+            ]
+            return map
+        }
+    }
 
     /// Two exit nodes with both families, and a network.
     private var map: NetworkMap {

@@ -1,5 +1,6 @@
 import Agent
 import AgentCore
+import AgentWalk
 import MeshModel
 import Routing
 import TestSupport

@@ -1,5 +1,6 @@
 import Agent
 import AgentCore
+import AgentWalk
 import Glibc
 import MeshModel
 import NetlinkWire

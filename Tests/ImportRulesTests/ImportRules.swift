@@ -17,9 +17,10 @@ enum ImportRules {
         Target(name: "MeshModel", own: [], foreign: []),
         Target(name: "NetlinkWire", own: ["CNetlink"], foreign: []),
         Target(name: "ICE", own: ["MeshModel"], foreign: ["Crypto"]),
+        Target(name: "RelayWire", own: ["MeshModel"], foreign: ["Crypto"]),
         Target(name: "Routing", own: ["CNetlink", "MeshModel", "NetlinkWire"], foreign: []),
         Target(name: "WGKernel", own: ["CNetlink", "MeshModel", "NetlinkWire"], foreign: []),
-        Target(name: "AgentCore", own: ["ICE", "MeshModel", "Routing"], foreign: []),
+        Target(name: "AgentCore", own: ["ICE", "MeshModel", "RelayWire", "Routing"], foreign: []),
         Target(name: "MapCompiler", own: ["MeshModel"], foreign: []),
         Target(name: "WGTool", own: ["MeshModel", "WGKernel"], foreign: []),
         Target(name: "NetlinkSocket", own: ["CNetlink", "NetlinkWire"], foreign: ["Dispatch", "Glibc"]),
@@ -31,12 +32,12 @@ enum ImportRules {
         Target(
             name: "Agent",
             own: [
-                "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire", "Routing",
-                "WGKernel",
+                "AgentCore", "CNetlink", "ICE", "MeshModel", "MeshProto", "NetlinkSocket", "NetlinkWire",
+                "RelayWire", "Routing", "WGKernel",
             ],
             foreign: [
                 "Dispatch", "FoundationEssentials", "GRPCCore", "GRPCNIOTransportHTTP2Posix", "Glibc", "Logging",
-                "NIOCore", "NIOPosix", "ServiceLifecycle", "UnixSignals",
+                "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL", "NIOWebSocket", "ServiceLifecycle", "UnixSignals",
             ]
         ),
         Target(
@@ -69,7 +70,7 @@ enum ImportRules {
 
     /// Targets whose code reads no clock and no randomness and waits for nothing.
     static let pure: Set<String> = [
-        "AgentCore", "ICE", "MapCompiler", "MeshModel", "NetlinkWire", "Routing", "WGKernel", "WGTool",
+        "AgentCore", "ICE", "MapCompiler", "MeshModel", "NetlinkWire", "RelayWire", "Routing", "WGKernel", "WGTool",
     ]
     /// The client of each kernel target, which talks to the kernel and therefore waits, and the seam that it talks through.
     static let clients: Set<String> = [

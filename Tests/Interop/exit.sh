@@ -51,6 +51,9 @@ gap() {
         awk 'NR > 1 && $1 - last > most { most = $1 - last } { last = $1 } END { printf "%d\n", most * 1000 }'
 }
 
+# lost_packets FILE: sent and not answered, by the last line of ping.
+lost_packets() { awk '/packets transmitted/ { print $1 - $4 }' "$1"; }
+
 lan_up
 host_up server 1
 host_up a 11
@@ -117,6 +120,44 @@ check "select all brings the first back" wgctl a routes select all
 check "... which carries both families" eventually 10 carries_both g1
 check "the user gives an order" wgctl a exit use g2,g1
 check "... is followed" eventually 10 carries_both g2
+
+echo "--- drain"
+check "the user gives another order" wgctl a exit use g1,g2
+check "... is followed too" eventually 10 carries_both g1
+check "g1 serves" eventually 60 eval 'wgctl g1 status | grep -E "^Serving: 2 networks, (ok|with problems)$"'
+in_host a ping -D -n -i 0.01 -c 800 -W 3 "$world" >"$work/ping" 2>&1 &
+pinging=$!
+in_host a ping -6 -D -n -i 0.01 -c 800 -W 3 "$world6" >"$work/ping6" 2>&1 &
+pinging6=$!
+check "pings are answered" eventually 10 test -s "$work/ping" -a -s "$work/ping6"
+sleep 3
+wgctl g1 drain >"$work/drain" || echo "status $?" >>"$work/drain"
+wait "$pinging" "$pinging6" || true # judged by their output
+check "drain says that it has only begun" grep -qx 'status 5' "$work/drain"
+check "the client has gone to g2" carries_both g2
+check "... and says why" eval "exit_is g2 g2 && exit_field .exit.reason | grep -qx 'in place of g1, which is being drained'"
+check "the gateway is shown as draining" gateway_is g1 draining
+tail -n 2 "$work/ping" "$work/ping6"
+lost=$(lost_packets "$work/ping") lost6=$(lost_packets "$work/ping6")
+# A packet whose answer is on its way back from g1 at the moment of the move is refused by WireGuard: its source belongs to g2.
+check "at most the packets of one round trip are lost ($lost, $lost6)" test "$lost" -le 2 -a "$lost6" -le 2
+echo "drain-lost-packets $lost of v4, $lost6 of v6"
+check "the gap is not felt ($(gap "$work/ping") ms)" test "$(gap "$work/ping")" -le 200
+check "no failover is counted" eval '[ "$(exit_field .failovers)" = 0 ]'
+check "then g1 is drained" wgctl g1 drain --wait 60
+check "... as JSON too" eval 'wgctl g1 drain --json | jq -e ".drained and .draining and .networks == 2"'
+check "... and says who used it last" eval "wgctl g1 drain | grep -q '^  a.val.selfhosted (100.*): last packet '"
+stop g1 || true # judged by join.sh
+agent_start g1
+check "it is still drained after a restart" eventually 60 gateway_is g1 draining
+check "status of the gateway says so" eventually 20 eval 'wgctl g1 status | grep -E "^Serving: 2 networks, .*, draining"'
+check "draining is not serving: the client stays" exit_is g2 g2
+in_host g2 "${clean[@]}" "WGMESH_SOCKET=$work/g2/agent.sock" "$programs/wgctl" drain >/dev/null || true # 5: has begun
+check "where all are drained, somebody carries on" eval 'in_host a ping -c 20 -i 0.1 -W 2 -q "$world" | grep " 20 received"'
+check "undrain" wgctl g1 undrain
+check "undrain the other" wgctl g2 undrain
+check "who comes back is on probation" eventually 20 gateway_is g1 recovering
+check "a drain that is unknown to the agent is a usage error" eval 'wgctl g1 drain --wait 0; [ $? = 2 ]'
 
 die g1
 die g2

@@ -27,7 +27,11 @@ struct PolicyKernelTests {
                 fwmark: marks.fwmark,
                 hasExitNode: true
             ),
-            gateway: GatewayConfiguration(served: served, blockedNetworks: [try prefix("192.168.7.0/24")])
+            gateway: GatewayConfiguration(
+                served: served,
+                blockedNetworks: [try prefix("192.168.7.0/24")],
+                isDraining: true
+            )
         )
     }
 
@@ -74,6 +78,8 @@ struct PolicyKernelTests {
             "ct direction reply ct mark 0x00007946 meta mark set 0x00007946",
             "iifname \"wgm0\" ip daddr 10.0.0.0/8 drop", "iifname \"wgm0\" ip daddr 192.168.7.0/24 drop",
             "iifname \"wgm0\" oifname != \"wgm0\" ip daddr 10.1.0.0/16 accept",
+            "type filter hook input priority mangle; policy accept;", "update @drain_users { ip saddr }",
+            "update @drain_users6 { ip6 saddr }", "@th,112,16 set 0x1",
         ] {
             #expect(text.contains(line), "\(text)")
         }

@@ -107,6 +107,37 @@ import Testing
         #expect(mesh.unconnected().isEmpty)
     }
 
+    @Test func `agents that cannot reach each other meet over the relay, and directly once they can`() throws {
+        var mesh = VirtualMesh(nodes: 3, seed: 77, hasRelay: true)
+        let keys = mesh.keys
+        mesh.partitions = [[keys[0], keys[1]], [keys[1], keys[2]], [keys[0], keys[2]]]
+        mesh.run(until: .seconds(2))
+        #expect(mesh.notRelayed() == [], "the relay comes first: nothing waits for ICE to give up")
+        mesh.run(until: .seconds(60))
+        #expect(mesh.notRelayed() == [])
+        mesh.partitions = []
+        for key in keys { mesh.interruptSignal(key, for: .seconds(1)) }
+        mesh.run(until: .seconds(75))
+        #expect(mesh.unconnected() == [])
+        #expect(mesh.withoutSession() == [])
+        mesh.partitions = [[keys[0], keys[1]], [keys[1], keys[2]], [keys[0], keys[2]]]
+        mesh.run(until: .seconds(85))
+        #expect(mesh.notRelayed() == [], "the relay is there when the direct path ends")
+    }
+
+    @Test func `an agent that starts again beside a relay costs no direct session`() throws {
+        var mesh = VirtualMesh(nodes: 3, seed: 5, hasRelay: true)
+        mesh.run(until: .seconds(10))
+        #expect(mesh.unconnected() == [])
+        let key = mesh.keys[1]
+        let before = mesh.nodes[key]?.kernel.endpoints
+        mesh.restart(key)
+        mesh.run(until: .seconds(30))
+        #expect(mesh.unconnected() == [])
+        #expect(mesh.nodes[key]?.kernel.endpoints == before)
+        #expect(mesh.nodes.values.allSatisfy { $0.kernel.peersLost == 0 })
+    }
+
     @Test func `the same seed gives the same run`() {
         func run() -> [String] {
             var mesh = VirtualMesh(nodes: 4, seed: 9)

@@ -54,6 +54,10 @@ struct VirtualMesh {
     var weather = Weather()
     /// Pairs of nodes whose packets do not reach each other.
     var partitions: Set<Set<PublicKey>> = []
+    /// A relay that every node can reach, if there is one.
+    let hasRelay: Bool
+    /// Which ways over the relay each node has asked for.
+    private var ways: [PublicKey: Set<PublicKey>] = [:]
     var random: SeededGenerator
     private(set) var now: Duration = .zero
     private var queue: [Scheduled] = []
@@ -62,7 +66,8 @@ struct VirtualMesh {
     private var serial: UInt64 = 0
     private(set) var log: [String] = []
 
-    init(nodes count: Int, seed: UInt64) {
+    init(nodes count: Int, seed: UInt64, hasRelay: Bool = false) {
+        self.hasRelay = hasRelay
         random = SeededGenerator(seed: seed)
         for index in 0..<count {
             var bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
@@ -180,6 +185,27 @@ struct VirtualMesh {
         }
     }
 
+    /// Nodes whose view of a peer is not a way over the relay that its kernel uses.
+    func notRelayed() -> [String] {
+        keys.flatMap { key -> [String] in
+            guard let node = nodes[key] else { return [] }
+            return node.core.status(nowSeconds: 0).peers.compactMap { peer in
+                let endpoint = node.kernel.endpoints[peer.publicKey]
+                guard peer.path == .relayed(server: Self.relay), endpoint == Self.relayEndpoint(of: peer.publicKey),
+                    node.kernel.handshakes[peer.publicKey] != nil
+                else { return "\(key) to \(peer.publicKey): \(peer.path) at \(endpoint.map { "\($0)" } ?? "-")" }
+                return nil
+            }
+        }
+    }
+
+    static let relay = "rel://relay.test:80"
+
+    /// Where a node's kernel sends for a relayed peer; the first byte of a key is its number.
+    static func relayEndpoint(of peer: PublicKey) -> Endpoint? {
+        IPAddress(bytes: [127, 64, 0, peer.bytes[0] + 1]).map { Endpoint(address: $0, port: 31046) }
+    }
+
     // MARK: - Machinery
 
     private func freshCore(_ key: PublicKey) -> AgentCore {
@@ -208,6 +234,13 @@ struct VirtualMesh {
         let signal: ConnectionState = isSignalConnected ? .connected : .disconnected(reason: "no server")
         schedule(.input(.signalServer(signal)), to: key)
         schedule(.retryHandshakes, to: key, after: .seconds(1))
+        if hasRelay {
+            // What the node of before had asked for is gone with its connection.
+            for peer in ways.removeValue(forKey: key) ?? [] where ways[peer]?.contains(key) == true {
+                schedule(.input(.relay(.lost(key, server: Self.relay))), to: peer)
+            }
+            schedule(.input(.relay(.homeServer(Self.relay))), to: key, after: .milliseconds(20))
+        }
     }
 
     private func map(for key: PublicKey) -> NetworkMap {
@@ -273,8 +306,26 @@ struct VirtualMesh {
             schedule(.input(.datagram(arrived)), to: receiver.key, after: delay())
         case .pathChanged(let peer, let path):
             log.append("\(now): \(key) to \(peer): \(path)")
+        case .relay(let request):
+            perform(request, at: key)
         case .probe, .carriersMoved, .ignored:
             break
+        }
+    }
+
+    /// A way is there once both ends have asked for it.
+    private mutating func perform(_ request: RelayRequest, at key: PublicKey) {
+        switch request {
+        case .open(let peer, let server):
+            ways[key, default: []].insert(peer)
+            guard ways[peer]?.contains(key) == true else { return }
+            for (node, other) in [(key, peer), (peer, key)] {
+                guard let endpoint = Self.relayEndpoint(of: other) else { continue }
+                let ready = RelayEvent.ready(other, server: server, endpoint: endpoint)
+                schedule(.input(.relay(ready)), to: node, after: .milliseconds(2))
+            }
+        case .close(let peer):
+            ways[key]?.remove(peer)
         }
     }
 
@@ -301,8 +352,13 @@ struct VirtualMesh {
     }
 
     private mutating func sendHandshake(from key: PublicKey, to peer: PublicKey, isReply: Bool) {
-        guard let node = nodes[key], let endpoint = node.kernel.endpoints[peer],
-            let receiver = nodes.values.first(where: { $0.address == endpoint.address }), reaches(key, receiver.key),
+        guard let node = nodes[key], let endpoint = node.kernel.endpoints[peer] else { return }
+        if endpoint == Self.relayEndpoint(of: peer), let source = Self.relayEndpoint(of: key) {
+            guard ways[key]?.contains(peer) == true, ways[peer]?.contains(key) == true else { return }
+            schedule(.handshake(from: key, source: source, isReply: isReply), to: peer, after: delay())
+            return
+        }
+        guard let receiver = nodes.values.first(where: { $0.address == endpoint.address }), reaches(key, receiver.key),
             endpoint.port == Self.port, !isLost()
         else { return }
         let source = Endpoint(address: node.address, port: Self.port)

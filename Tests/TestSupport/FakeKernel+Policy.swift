@@ -87,7 +87,7 @@ extension FakeKernel {
         }
     }
 
-    func dumpNftables(_ type: UInt32) throws(Refusal) -> [NetlinkMessage] {
+    func dumpNftables(_ type: UInt32, _ payload: ArraySlice<UInt8>) throws(Refusal) -> [NetlinkMessage] {
         if type == NFT_MSG_GETGEN.rawValue {
             var encoder = AttributeEncoder(header: [0, 0, 0, 0])
             encoder.append(Int(NFTA_GEN_ID.rawValue), integer: generation.bigEndian)
@@ -98,6 +98,11 @@ extension FakeKernel {
             NFT_MSG_GETRULE.rawValue: NFT_MSG_NEWRULE.rawValue, NFT_MSG_GETSET.rawValue: NFT_MSG_NEWSET.rawValue,
             NFT_MSG_GETOBJ.rawValue: NFT_MSG_NEWOBJ.rawValue,
         ]
+        if type == NFT_MSG_GETSETELEM.rawValue {
+            // Both messages begin with the family, the table and the set.
+            let lists = nftables.filter { $0.type == NFT_MSG_NEWSETELEM.rawValue && $0.payload.starts(with: payload) }
+            return lists.map { message(netfilter($0.type), $0.payload) }
+        }
         guard let reply = replies[type] else { throw Refusal(EOPNOTSUPP) }
         return nftables.filter { $0.type == reply }.map { message(netfilter(reply), $0.payload) }
     }

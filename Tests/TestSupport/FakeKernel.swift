@@ -76,7 +76,7 @@ public actor FakeKernel: NetlinkTransport {
                 return []
             default: throw Refusal(EOPNOTSUPP)
             }
-        case .netfilter(let type): return try dumpNftables(UInt32(type & 0xff))
+        case .netfilter(let type): return try dumpNftables(UInt32(type & 0xff), payload)
         case .routing(let type):
             switch Int(type) {
             case RTM_GETLINK: return request.flags.contains(.dump) ? dumpLinks() : try readLink(payload)

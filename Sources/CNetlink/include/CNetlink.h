@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CNetlinkLoopbackUDP.h"
 #include "CNetlinkRawICMP.h"
 #include "CNetlinkRawUDP.h"
 

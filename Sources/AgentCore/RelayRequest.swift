@@ -1,0 +1,52 @@
+public import MeshModel
+
+/// What the core wants of the relays.
+public enum RelayRequest: Hashable, Sendable {
+    /// Make a way to the peer over this server (a URL, `rel://host:port` or `rels://host:port`), and keep it.
+    case open(PublicKey, server: String)
+    /// The way is not needed any more.
+    case close(PublicKey)
+}
+
+/// What the relays say.
+public enum RelayEvent: Hashable, Sendable {
+    /// Of the relay that we can be reached at.
+    case home(ConnectionState)
+    /// Its URL, as peers are told; `nil`: none.
+    case homeServer(String?)
+    /// The peer is connected to the server too; what WireGuard sends to `endpoint` goes there.
+    case ready(PublicKey, server: String, endpoint: Endpoint)
+    /// The peer or the server is gone; the way is still wanted.
+    case lost(PublicKey, server: String)
+}
+
+extension AgentCore {
+    mutating func receive(_ event: RelayEvent, at now: ContinuousClock.Instant) -> [Effect] {
+        switch event {
+        case .home(let state):
+            relay = state
+            return []
+        case .homeServer(let server):
+            guard server != homeRelay else { return [] }
+            homeRelay = server
+            return server == nil ? [] : announceRelay(at: now)
+        case .ready(let peer, let server, let endpoint):
+            return drive(peer) { session, context, _ in
+                session.relayReady(server, endpoint, context, at: now)
+            } + reconcileIfEndpointChanged()
+        case .lost(let peer, let server):
+            return drive(peer) { session, _, random in
+                session.relayLost(server, at: now, random: &random)
+            } + reconcileIfEndpointChanged()
+        }
+    }
+
+    /// Peers learn of our relay by an offer, and those that have told us theirs can be reached over it now.
+    private mutating func announceRelay(at now: ContinuousClock.Instant) -> [Effect] {
+        var effects: [Effect] = []
+        for peer in sessions.keys.sorted() {
+            effects += drive(peer) { session, context, _ in session.announceRelay(context) }
+        }
+        return effects
+    }
+}
