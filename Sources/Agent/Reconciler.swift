@@ -111,7 +111,11 @@ package actor Reconciler<Transport: NetlinkTransport> {
 
         let current = try await device.snapshot()
         ownLink = current.index
-        let deviceChanges = plan(current: current, desired: desired.device, endpointLedger: endpointLedger)
+        let deviceChanges = try await device.changes(
+            from: current,
+            to: desired.device,
+            endpointLedger: endpointLedger
+        )
         note(deviceChanges.map(wgText))
         if !deviceChanges.isEmpty { try await device.apply(deviceChanges) }
         endpointLedger = desired.device.peers.compactMapValues(\.endpoint)
@@ -195,7 +199,7 @@ package actor Reconciler<Transport: NetlinkTransport> {
             guard error.isNoSuchDevice else { throw error }
             current = DeviceSnapshot(name: interfaceName, index: 0)
         }
-        return plan(current: current, desired: desired.device, endpointLedger: endpointLedger)
+        return try await device.changes(from: current, to: desired.device, endpointLedger: endpointLedger)
     }
 
     private func policyPlan(_ desired: PolicyRouting?) async throws(NetlinkError) -> PolicyPlan {

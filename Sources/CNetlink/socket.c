@@ -41,8 +41,12 @@ static void run(void *(*body)(void *), struct opening *opening) {
         return;
     }
     pthread_t thread;
-    opening->error = pthread_create(&thread, NULL, body, opening);
-    if (opening->error == 0) pthread_join(thread, NULL);
+    /* Not stored at once: by then the thread may have stored an error of its own. */
+    int error = pthread_create(&thread, NULL, body, opening);
+    if (error == 0)
+        pthread_join(thread, NULL);
+    else
+        opening->error = error;
 }
 
 static void *openSocket(void *argument) {

@@ -6,19 +6,32 @@ public import NetlinkWire
 extension WireGuardDevice {
     /// Applies the plan from `current` to `desired`, with single removals where the kernel can.
     ///
-    /// It is asked only if something is to be taken away, and each time anew: the module may be another one by then, and
-    /// the question is one small message.
-    ///
-    /// - Parameter endpointLedger: as of `plan`.
     /// - Returns: what was applied.
-    /// - Throws: `NetlinkError` as `apply`.
+    /// - Throws: `NetlinkError` as `apply`. Parameters as of `changes`.
     @discardableResult
     public func reconcile(
         from current: DeviceSnapshot,
         to desired: DeviceConfiguration,
         endpointLedger: [PublicKey: Endpoint]
     ) async throws(NetlinkError) -> [DeviceOperation] {
-        var operations = plan(
+        let operations = try await changes(from: current, to: desired, endpointLedger: endpointLedger)
+        try await apply(operations)
+        return operations
+    }
+
+    /// The plan from `current` to `desired`, with single removals where the kernel can.
+    ///
+    /// It is asked only if something is to be taken away, and each time anew: the module may be another one by then, and
+    /// the question is one small message.
+    ///
+    /// - Parameter endpointLedger: as of `plan`.
+    /// - Throws: `NetlinkError` as `apply`.
+    public func changes(
+        from current: DeviceSnapshot,
+        to desired: DeviceConfiguration,
+        endpointLedger: [PublicKey: Endpoint]
+    ) async throws(NetlinkError) -> [DeviceOperation] {
+        let operations = plan(
             current: current,
             desired: desired,
             endpointLedger: endpointLedger,
@@ -27,16 +40,15 @@ extension WireGuardDevice {
         if let key = operations.firstSingleRemoval, let peer = current.peers.first(where: { $0.publicKey == key }),
             try await !removesAllowedIPs(asking: peer)
         {
-            operations = plan(current: current, desired: desired, endpointLedger: endpointLedger)
+            return plan(current: current, desired: desired, endpointLedger: endpointLedger)
         }
-        try await apply(operations)
         return operations
     }
 
     /// Whether the kernel takes single allowed IPs away.
     ///
-    /// Nothing but the kernel's answer tells: the policy that generic netlink can dump ends above the peers' attributes
-    /// (seen on 6.1), and a version number says nothing about what a distribution took over. So it is asked to take away
+    /// Nothing but the kernel's answer tells: the policy that generic netlink can dump (`genl ctrl policy name wireguard`)
+    /// says of `WGDEVICE_A_PEERS` that it is nested, and no more, and a version number says nothing about what a distribution took over. So it is asked to take away
     /// what `peer` does not hold, which changes nothing whatever the answer.
     ///
     /// - Parameter peer: as the device holds it. If it is gone by now the answer is `true`, and a removal from it is
