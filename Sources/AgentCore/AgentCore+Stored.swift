@@ -24,10 +24,16 @@ extension AgentCore {
     /// Remembers where each peer of the map was when the kernel last completed a handshake with it.
     ///
     /// An endpoint without a handshake proves nothing: it may be our own guess. A relay's end on our loopback is nowhere.
-    mutating func remember(_ observations: [PublicKey: PeerObservation]) {
+    ///
+    /// - Returns: whether a peer was found that had not been, so that it wants keepalives.
+    mutating func remember(_ observations: [PublicKey: PeerObservation]) -> Bool {
+        var hasFound = false
         for (peer, observation) in observations where observation.latestHandshakeSeconds > 0 {
-            guard let endpoint = observation.endpoint, !endpoint.address.isLoopback, sessions[peer] != nil else { continue }
+            guard sessions[peer] != nil else { continue }
+            hasFound = hasFound || (observed[peer]?.latestHandshakeSeconds ?? 0) == 0
+            guard let endpoint = observation.endpoint, !endpoint.address.isLoopback else { continue }
             lastEndpoints[peer] = endpoint
         }
+        return hasFound
     }
 }

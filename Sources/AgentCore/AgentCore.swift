@@ -172,8 +172,8 @@ public struct AgentCore: Sendable {
         case .datagram(let datagram):
             return receive(datagram, at: now)
         case .observed(let observations):
-            remember(observations)
-            return observe(observations, at: now)
+            if remember(observations) { hasNewEndpoint = true }
+            return observe(observations, at: now) + reconcileIfEndpointChanged()
         case .echo(let reply):
             return receive(reply, at: now)
         case .routeIntent(let intent):

@@ -181,9 +181,7 @@ extension [AgentCore.Effect] {
         #expect((4...7).contains(silent.offers), "\(silent.offers) offers")
     }
 
-    @Test func `a peer that answers none of ten offers gets one every five minutes, and all at once when signal is back`()
-        throws
-    {
+    @Test func `a peer that answers none of ten offers gets one every five minutes until signal is back`() throws {
         var harness = try CoreHarness()
         _ = try harness.connect()
         let first = harness.advance(.seconds(600)).offers

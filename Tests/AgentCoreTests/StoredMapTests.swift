@@ -72,7 +72,10 @@ import Testing
                 receivedBytes: 0,
                 sentBytes: 0
             )
-            #expect(harness.handle(.observed([harness.other: observation, harness.own: observation])).isEmpty)
+            let effects = harness.handle(.observed([harness.other: observation, harness.own: observation]))
+            // Who is found the first time gets keepalives; nothing else is wanted.
+            let keepalives = effects.desired.map { $0?.device.peers[harness.other]?.persistentKeepaliveSeconds }
+            #expect(keepalives == (seconds > 0 ? [25] : []) && effects.count == keepalives.count)
         }
         observe(guess, 0)
         #expect(harness.core.lastEndpoints.isEmpty)

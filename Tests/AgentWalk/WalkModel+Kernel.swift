@@ -67,9 +67,10 @@ extension WalkModel {
             "\(peer.publicKey.bytes.first ?? 0): \(Set(peer.allowedIPs.map(\.description)).sorted())"
                 + " keepalive \(peer.persistentKeepaliveSeconds)"
         }
+        // None of these peers is ever found, so there is nowhere to send keepalives.
         let wanted = Self.peers.filter { $0 != 4 || hasPeer4 }.map { number in
             let carried = carriers.filter { $0.value == number }.keys
-            return "\(number): \(Set(Self.addresses(of: number) + carried).sorted()) keepalive 25"
+            return "\(number): \(Set(Self.addresses(of: number) + carried).sorted()) keepalive 0"
         }
         expect("peers", Set(held), Set(wanted))
         let key = device.privateKey == Self.privateKey ? "ours" : "not ours"

@@ -162,7 +162,9 @@ check "a route to a network of the gateway's own links" server_do route create -
 check "leads there" eventually 30 inner
 check_stop g
 agent_start g --local-networks closed
-check "--local-networks closed: not any more" eventually 30 eval '! inner && wgctl g status >/dev/null'
+refuses_inner() { in_host g nft list table inet wgmesh | grep -q 'ip daddr 192.168.77.0/24 drop'; }
+check "--local-networks closed: the gateway refuses" eventually 60 refuses_inner
+check "it is not reached any more" eval '! inner'
 check "but to the world" eventually 30 pings a "$world"
 check "a private network that no route leads to" eval "! pings a 172.16.6.1"
 check_stop g
