@@ -47,7 +47,8 @@ public func plan(
         var change = PeerChange(publicKey: key, updateOnly: true)
         change.presharedKey = presharedKeyChange(from: present.presharedKey, to: peer.presharedKey)
         if let endpoint = peer.endpoint {
-            if endpoint != endpointLedger[key] || isStray(present.endpoint, from: endpoint) { change.endpoint = endpoint }
+            let isMoved = endpoint != endpointLedger[key] || isStray(present.endpoint, from: endpoint)
+            if isMoved { change.endpoint = endpoint }
         } else if present.endpoint == nil {
             change.endpoint = peer.endpointHint
         }

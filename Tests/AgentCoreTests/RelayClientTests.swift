@@ -43,7 +43,8 @@ import Testing
         let later = start + .seconds(30)
         #expect(client.handle(.message(.healthCheck), token: [], at: later) == [.send(.healthCheck)])
         #expect(client.deadline == later + .seconds(35))
-        #expect(client.handle(.tick, token: [], at: later + .seconds(35)) == [.disconnect(reason: "the relay is silent")])
+        let silent = client.handle(.tick, token: [], at: later + .seconds(35))
+        #expect(silent == [.disconnect(reason: "the relay is silent")])
     }
 
     @Test func `what was asked for before the connection is asked for once it stands`() {
@@ -74,7 +75,8 @@ import Testing
     @Test func `a list that is too long for a message goes in several`() throws {
         var client = RelayClient(identity: own)
         for number in 0..<(RelayLimits.peersPerMessage + 1) {
-            let key = try #require(PublicKey(bytes: [UInt8(number >> 8), UInt8(number & 255)] + Array(repeating: 9, count: 30)))
+            let bytes = [UInt8(number >> 8), UInt8(number & 255)] + Array(repeating: 9, count: 30)
+            let key = try #require(PublicKey(bytes: bytes))
             _ = client.handle(.open(RelayPeerID(key)), token: [], at: start)
         }
         _ = client.handle(.opened, token: [], at: start)
