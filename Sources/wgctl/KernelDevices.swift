@@ -25,9 +25,15 @@ struct KernelDevices {
         }
     }
 
+    /// Also where there is nothing to change, the link must be there and a WireGuard.
     func apply(_ operations: some Sequence<DeviceOperation>, to name: String) async throws(NetlinkError) {
         do throws(NetlinkError) {
-            try await WireGuardDevice(name: name, transport: transport).apply(operations)
+            let device = WireGuardDevice(name: name, transport: transport)
+            if operations.contains(where: { _ in true }) {
+                try await device.apply(operations)
+            } else {
+                _ = try await device.snapshot()
+            }
         } catch {
             throw error.asWG(name: name, tooLongName: ENODEV)
         }

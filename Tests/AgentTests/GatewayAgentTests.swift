@@ -45,13 +45,13 @@ import WGKernel
     @Test func `a command is stored and in force when it is answered`() async throws {
         try await withAgent { agent, kernel, state in
             try await agent.deliver(.networkMap(map))
-            let answer = try await ask(agent, "exit use text B")
+            let answer = try await agent.ask("exit use text B")
             #expect(answer.status == .success)
             #expect(answer.body.contains("Wish: use B\nExit node: B"))
             #expect(await agent.routeChoice.exitNode == "B")
             #expect(RouteIntentFile.load(from: state).intent.text.contains("exit use B\n"))
 
-            let off = try await ask(agent, "routes deselect json all")
+            let off = try await agent.ask("routes deselect json all")
             #expect(off.body.contains("\"default\": \"off\""))
             #expect(await kernel.allowedIPs(of: peer(2)) == ["100.64.0.2/32"])
             #expect(RouteIntentFile.load(from: state).intent == .nothing)
@@ -63,12 +63,12 @@ import WGKernel
     {
         try await withAgent { agent, _, state in
             try await agent.deliver(.networkMap(map))
-            let partial = try await ask(agent, "routes deselect text names no%0Asuch lan")
+            let partial = try await agent.ask("routes deselect text names no%0Asuch lan")
             #expect(partial.status == .failure)
             #expect(partial.body == "nobody knows no\\u{a}such; all else was done; `wgctl routes list` has the names\n")
             #expect(RouteIntentFile.load(from: state).intent.text.contains("off lan\n"))
             let stored = RouteIntentFile.load(from: state).intent
-            let nothing = try await ask(agent, "exit use json nowhere")
+            let nothing = try await agent.ask("exit use json nowhere")
             #expect(nothing.status == .failure)
             #expect(nothing.body.contains("\"unknown\": [\n    \"nowhere\"\n  ]"))
             #expect(RouteIntentFile.load(from: state).intent == stored)
@@ -80,7 +80,7 @@ import WGKernel
             try await agent.deliver(.networkMap(map))
             // What is written first has a folder in its place.
             #expect(mkdir(state.path + "/.routes.new", 0o700) == 0)
-            let answer = try await ask(agent, "exit off text")
+            let answer = try await agent.ask("exit off text")
             #expect(answer.status == .failure)
             #expect(await agent.routeChoice.exitNode == "A")
         }
@@ -96,12 +96,12 @@ import WGKernel
             try await withAgent(state: state, routes: loaded) { agent, _, _ in
                 try await agent.deliver(.networkMap(map))
                 #expect(await agent.routeChoice == RouteChoice())
-                let status = try await ask(agent, "status text")
+                let status = try await agent.ask("status text")
                 #expect(status.status == .degraded)
                 #expect(status.body.contains("Problem: routes: \(folder)/routes is damaged"))
-                _ = try await ask(agent, "exit use text nowhere")
+                _ = try await agent.ask("exit use text nowhere")
                 #expect(try state.read(RouteIntentFile.name) == "rubbish\n")
-                _ = try await ask(agent, "routes select text all")
+                _ = try await agent.ask("routes select text all")
                 #expect(await agent.routeChoice.exitNode == "A")
                 #expect(RouteIntentFile.load(from: state).problem == nil)
                 #expect(try state.read("routes.set-aside") == "rubbish\n")
@@ -116,16 +116,16 @@ import WGKernel
             try await agent.deliver(.networkMap(gatewayMap))
             await agent.pass()
             let before = await kernel.policyText()
-            let answer = try await ask(agent, "drain text")
+            let answer = try await agent.ask("drain text")
             #expect(answer.status == .degraded)
             #expect(answer.body == "draining for 0 s: 0 peers still use this host\n")
             #expect(try DrainWish.isDraining(in: state))
             #expect(await kernel.policyText() != before)
-            #expect(await agent.answer(.status(.statusText)).body.contains(", draining (wgctl drain)"))
+            #expect(try await agent.ask("status text").body.contains(", draining (wgctl drain)"))
             let drained = await kernel.policyText()
             await agent.pass()
             #expect(await kernel.policyText() == drained)
-            #expect(try await ask(agent, "undrain json").body.contains("\"draining\": false"))
+            #expect(try await agent.ask("undrain json").body.contains("\"draining\": false"))
             #expect(try !DrainWish.isDraining(in: state))
             #expect(await kernel.policyText() == before)
 
@@ -241,24 +241,6 @@ import WGKernel
                 openEchoes: { (_, _) throws(EchoError) in SilentPort() }
             )
             try await body(agent, kernel, state)
-        }
-    }
-
-    /// Answers are given when a pass has been made; here nobody else makes one.
-    private func ask(_ agent: Agent<FakeKernel>, _ line: String) async throws -> StatusResponse {
-        let request = try #require(AgentRequest(line: Array(line.utf8)))
-        return try await withThrowingTaskGroup(of: StatusResponse?.self) { group in
-            group.addTask { await agent.answer(request) }
-            group.addTask {
-                while !Task.isCancelled {
-                    await agent.pass()
-                    await Task.yield()
-                }
-                return nil
-            }
-            let answer = try await group.next() ?? nil
-            group.cancelAll()
-            return try #require(answer)
         }
     }
 }

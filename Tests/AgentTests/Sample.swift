@@ -1,6 +1,8 @@
 import Agent
 import Logging
 import MeshModel
+import TestSupport
+import Testing
 
 /// Values that many tests share.
 enum Sample {
@@ -28,5 +30,25 @@ enum Sample {
         flags.stateDirectory = stateDirectory
         flags.socket = socketPath
         return try AgentConfiguration(flags: flags, environment: [:], hostname: "host") { _ in "" }
+    }
+}
+
+extension Agent<FakeKernel> {
+    /// What `wgctl` is told. An answer may wait for a pass, which nobody else makes in a test without `run`.
+    func ask(_ line: String) async throws -> StatusResponse {
+        let request = try #require(AgentRequest(line: Array(line.utf8)))
+        return try await withThrowingTaskGroup(of: StatusResponse?.self) { group in
+            group.addTask { await self.answer(request) }
+            group.addTask {
+                while !Task.isCancelled {
+                    await self.pass()
+                    await Task.yield()
+                }
+                return nil
+            }
+            let answer = try await group.next() ?? nil
+            group.cancelAll()
+            return try #require(answer)
+        }
     }
 }

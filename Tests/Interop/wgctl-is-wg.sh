@@ -159,7 +159,8 @@ check_equal 'another user is told the same' "$(cat "$work/out/ours.err")" "$(cat
 
 for arguments in '-h' '--help' 'help' '-v' '--version' 'version' 'nonsense' '-V' '' 'show -h' 'show --help' 'show help' \
     'show interfaces x' 'show all dump x' 'showconf' 'showconf near x' 'set' 'set near' 'set near peer' 'set near x' \
-    'setconf' 'setconf near' 'setconf near /dev/null x' 'addconf near' 'syncconf' 'setconf near /nonsense' \
+    'setconf' 'setconf near' 'setconf near /dev/null x' 'addconf near' 'syncconf' 'addconf lo /dev/null' \
+    'syncconf lo /dev/null' 'addconf nonsense /dev/null' 'addconf near /dev/null' 'set lo' 'setconf near /nonsense' \
     'genkey x' 'genpsk x' 'pubkey x' 'set near remove' 'set near --help' 'help x' 'genkey -h'; do
     # shellcheck disable=SC2086
     same $arguments
