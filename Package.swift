@@ -156,9 +156,8 @@ let package = Package(
         .testTarget(
             name: "ControlPlaneTests",
             dependencies: [
-                "ControlPlane", "ICE", "MapCompiler", "MeshModel", "MeshProto", "RelayWire", "TestSupport", grdb,
-                grpcCore,
-                grpcInProcess, grpcProtobuf, grpcTransport, logging, nioCore, nioPosix, nioSSL, protobuf,
+                "Agent", "AgentCore", "ControlPlane", "ICE", "MapCompiler", "MeshModel", "MeshProto", "RelayWire",
+                "TestSupport", grdb, grpcCore, grpcInProcess, grpcProtobuf, grpcTransport, logging, nioCore, nioPosix, nioSSL, protobuf,
             ]
         ),
         .testTarget(

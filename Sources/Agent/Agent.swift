@@ -218,6 +218,9 @@ package actor Agent<Transport: NetlinkTransport> {
             send(datagram)
         case .relay(let request):
             relaySink.yield(.perform(request))
+        case .strayed:
+            addReason(Self.relayReason)
+            schedulePass(after: Self.minimumInterval)
         case .probe(let request):
             send(request)
         case .carriersMoved(let move):
@@ -264,12 +267,15 @@ package actor Agent<Transport: NetlinkTransport> {
     package func pass() async {
         let number = passes.begin()
         lastPass = clock.now
+        // Whatever was to come is done by this pass; what happens from here on asks for another one.
+        nextPass = nil
         if let desired {
             let reasons = reasons
             self.reasons = []
             do throws(AgentFailure) {
                 let outcome = try await reconciler.reconcile(desired.state)
-                note(outcome.changes, for: reasons, isRepair: desired == settled)
+                // A late packet of a relay is nobody's damage.
+                note(outcome.changes, for: reasons, isRepair: desired == settled && reasons != [Self.relayReason])
                 settled = desired
                 serving = outcome.serving
                 kernelBackoff.reset()
@@ -279,7 +285,8 @@ package actor Agent<Transport: NetlinkTransport> {
                 deliver(.observed(outcome.observations))
                 noteEndpoints(core.lastEndpoints)
                 let pause = quietInterval()
-                schedulePass(after: min(pause, core.observationInterval ?? pause), replacing: true)
+                schedulePass(after: min(pause, core.observationInterval ?? pause))
+                respectTruce()
             } catch {
                 history.add(
                     atSeconds: Int64(time(nil)),
@@ -308,6 +315,14 @@ package actor Agent<Transport: NetlinkTransport> {
             metadata: ["changes": "\(changes.joined(separator: "; "))", "repairs": "\(repairs.total)"]
         )
     }
+
+    /// What the other side of a fight did during the pass waits for the truce too.
+    private func respectTruce() {
+        guard let nextPass, let end = repairs.truceEnd(at: clock.now), nextPass < end else { return }
+        schedulePass(after: end - clock.now, replacing: true)
+    }
+
+    private static var relayReason: String { "relay" }
 
     private func addReason(_ reason: String) {
         if !reasons.contains(reason), reasons.count < Self.maximumReasons { reasons.append(reason) }

@@ -12,6 +12,12 @@ package struct LoopbackBatch: Sendable {
         package var peer: UInt32
         /// The other end's UDP port: who is not WireGuard has another one.
         package var port: UInt16
+
+        package init(range: Range<Int>, peer: UInt32, port: UInt16) {
+            self.range = range
+            self.peer = peer
+            self.port = port
+        }
     }
 
     package var bytes: [UInt8] = []

@@ -87,7 +87,11 @@ struct RelayDialer: Sendable {
                         NIOSSLClientHandler(context: tls, serverHostname: name)
                     )
                 }
-                return try upgrade(channel, server, receiver)
+                let upgraded = try upgrade(channel, server, receiver)
+                // A server that takes the connection and says nothing must not be waited for longer than one that is away.
+                let alarm = channel.eventLoop.scheduleTask(in: Self.connectTimeout) { channel.close(promise: nil) }
+                upgraded.whenComplete { _ in alarm.cancel() }
+                return upgraded
             }
         }
         return try await upgraded.get()

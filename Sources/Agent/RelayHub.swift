@@ -18,34 +18,37 @@ package actor RelayHub {
         @Sendable (_ sink: @escaping @Sendable (LoopbackBatch) -> Void) throws(STUNSocketError) -> any LoopbackPort
 
     package nonisolated let unownedExecutor: UnownedSerialExecutor
-    private let eventLoop: any EventLoop
+    let eventLoop: any EventLoop
     private let identity: RelayPeerID
-    private let dialer: RelayDialer
-    private let logger: Logger
-    private let clock = ContinuousClock()
+    let dialer: RelayDialer
+    let logger: Logger
+    let clock = ContinuousClock()
     private let openPort: OpenPort
-    private let deliver: @Sendable (RelayEvent) -> Void
+    let deliver: @Sendable (RelayEvent) -> Void
 
     private var access: RelayAccess?
-    private var port: (any LoopbackPort)?
+    var port: (any LoopbackPort)?
     private var portProblem: STUNSocketError?
-    private var wireGuardPort: UInt16 = 0
-    private var addresses = LoopbackAddresses()
+    var wireGuardPort: UInt16 = 0
+    var addresses = LoopbackAddresses()
     /// The ways that the core wants.
-    private var ways: [RelayPeerID: Way] = [:]
-    private var names: [PublicKey: RelayPeerID] = [:]
+    var ways: [RelayPeerID: Way] = [:]
+    var names: [PublicKey: RelayPeerID] = [:]
     /// By the URL that is dialled.
-    private var links: [String: Link] = [:]
-    private let starts: AsyncStream<String>
-    private let startSink: AsyncStream<String>.Continuation
+    var links: [String: Link] = [:]
+    private let starts: AsyncStream<LinkID>
+    private let startSink: AsyncStream<LinkID>.Continuation
+    private var linkCount = 0
     /// The newest packet of each peer that nobody has asked for yet: mostly its first handshake.
-    private var early: [RelayPeerID: (packet: ByteBuffer, received: ContinuousClock.Instant)] = [:]
+    var early: [RelayPeerID: (packet: ByteBuffer, received: ContinuousClock.Instant)] = [:]
     /// On its way from relays to WireGuard.
-    private var gathered = LoopbackBatch()
+    var gathered = LoopbackBatch()
 
     /// Source: spec/wire/relay.md 6.
-    private static let earlyLifetime: Duration = .seconds(5)
-    private static let mostEarly = 256
+    static let earlyLifetime: Duration = .seconds(5)
+    static let mostEarly = 256
+    /// How often the core is told that a peer's packets come.
+    static let carriedInterval: Duration = .seconds(1)
     /// Peers name their relays themselves: more than this many at a time are not dialled.
     private static let mostLinks = 64
     /// Reconnecting. Source: spec/wire/relay.md 7.
@@ -59,7 +62,7 @@ package actor RelayHub {
         case setWireGuardPort(UInt16)
     }
 
-    private struct Way {
+    struct Way {
         var peer: PublicKey
         /// The relay's own name, which need not be the URL that is dialled.
         var server: String
@@ -68,10 +71,19 @@ package actor RelayHub {
         var address: UInt32
         /// What goes before each packet.
         var header: [UInt8]
+        /// When the core was last told that packets come.
+        var carried: ContinuousClock.Instant?
+    }
+
+    /// A link that was dropped and one that is made anew for the same URL are two.
+    struct LinkID: Hashable {
+        var url: String
+        var number: Int
     }
 
     /// One connection, and those after it.
-    private struct Link {
+    struct Link {
+        let number: Int
         var isHome: Bool
         var client: RelayClient
         var channel: (any Channel)?
@@ -106,7 +118,7 @@ package actor RelayHub {
     package func run(commands: AsyncStream<Command>) async {
         await withDiscardingTaskGroup { group in
             group.addTask { for await command in commands { await self.perform(command) } }
-            for await url in starts { group.addTask { await self.maintain(url) } }
+            for await link in starts { group.addTask { await self.maintain(link) } }
         }
         port?.close()
         port = nil
@@ -128,7 +140,7 @@ package actor RelayHub {
         guard newAccess?.urls.first != former else { return }
         for (url, link) in links where link.isHome { drop(url) }
         guard let url = newAccess?.urls.first else {
-            deliver(.homeServer(nil))
+            deliver(.home(nil))
             return
         }
         if links[url] == nil { start(url, isHome: true) } else { links[url]?.isHome = true }
@@ -180,8 +192,9 @@ package actor RelayHub {
         var client = RelayClient(identity: identity)
         // What was asked for on an earlier link to it.
         for (id, way) in ways where way.url == url { _ = client.handle(.open(id), token: [], at: clock.now) }
-        links[url] = Link(isHome: isHome, client: client)
-        startSink.yield(url)
+        linkCount += 1
+        links[url] = Link(number: linkCount, isHome: isHome, client: client)
+        startSink.yield(LinkID(url: url, number: linkCount))
     }
 
     /// Ends a link for good: `maintain` finds it gone.
@@ -191,17 +204,21 @@ package actor RelayHub {
         links[url] = nil
     }
 
-    private func maintain(_ url: String) async {
+    /// The link, unless it was dropped meanwhile.
+    private func current(_ id: LinkID) -> Link? { links[id.url].flatMap { $0.number == id.number ? $0 : nil } }
+
+    private func maintain(_ id: LinkID) async {
+        let url = id.url
         guard let target = RelayURL(url) else {
             logger.warning("a relay's URL that is none", metadata: ["url": "\(url)"])
             return
         }
         var backoff = Self.backoff
         var lastReason: String?
-        while !Task.isCancelled, let isHome = links[url]?.isHome {
+        while !Task.isCancelled, let isHome = current(id)?.isHome {
             if isHome { deliver(.home(.connecting)) }
-            let reason = await connection(to: target, url) { backoff.reset() }
-            guard let link = links[url], !Task.isCancelled else { break }
+            let reason = await connection(to: target, id) { backoff.reset() }
+            guard let link = current(id), !Task.isCancelled else { break }
             logger.log(
                 level: reason == lastReason ? .debug : .info,
                 "relay disconnected",
@@ -215,18 +232,19 @@ package actor RelayHub {
                 break  // cancelled: the agent ends
             }
         }
-        if let link = links[url] { close(link, of: url) }
+        if let link = current(id) { close(link, of: url) }
     }
 
     /// One connection, from the first packet to the last.
     ///
     /// - Returns: why it ended.
-    private func connection(to target: RelayURL, _ url: String, connected: () -> Void) async -> String {
+    private func connection(to target: RelayURL, _ id: LinkID, connected: () -> Void) async -> String {
+        let url = id.url
         do {
             let channel = try await dialer.connect(to: target) { [weak self] event in
-                self?.assumeIsolated { $0.receive(event, from: url) }
+                self?.assumeIsolated { if $0.current(id) != nil { $0.receive(event, from: url) } }
             }
-            guard links[url] != nil, !Task.isCancelled else {
+            guard current(id) != nil, !Task.isCancelled else {
                 channel.close(promise: nil)
                 return "not wanted any more"
             }
@@ -238,10 +256,10 @@ package actor RelayHub {
             } onCancel: {
                 channel.close(promise: nil)
             }
-            if links[url]?.name != nil { connected() }
-            let reason = links[url]?.reason ?? "the relay closed the connection"
+            guard let link = current(id) else { return "not wanted any more" }
+            if link.name != nil { connected() }
             ended(url)
-            return reason
+            return link.reason ?? "the relay closed the connection"
         } catch {
             return "\(error)"
         }
@@ -268,7 +286,7 @@ package actor RelayHub {
         return client.handle(.closed, token: [], at: clock.now)
     }
 
-    private func apply(_ input: RelayClient.Input, to url: String) {
+    func apply(_ input: RelayClient.Input, to url: String) {
         guard var link = links[url] else { return }
         let effects = link.client.handle(input, token: token, at: clock.now)
         links[url] = link
@@ -322,89 +340,5 @@ package actor RelayHub {
         let bytes = (0..<4).map { UInt8(truncatingIfNeeded: way.address >> (24 - 8 * $0)) }
         guard let port, let address = IPAddress(bytes: bytes) else { return nil }
         return Endpoint(address: address, port: port.port)
-    }
-
-    // MARK: - Packets
-
-    /// From WireGuard to the relays.
-    private func forward(_ batch: LoopbackBatch) {
-        var written: [String: any Channel] = [:]
-        for datagram in batch.datagrams where datagram.port == wireGuardPort {
-            guard let way = addresses.peer(at: datagram.peer).flatMap({ names[$0] }).flatMap({ ways[$0] }),
-                let link = links[way.url], link.name != nil, let channel = link.channel,
-                // A relay that does not keep up costs packets, as a full queue does on any network.
-                channel.isWritable, datagram.range.count <= RelayLimits.longestPayloadBytes
-            else { continue }
-            var buffer = channel.allocator.buffer(capacity: RelayLimits.transportHeaderBytes + datagram.range.count)
-            buffer.writeBytes(way.header)
-            buffer.writeBytes(batch.bytes[datagram.range])
-            channel.write(webSocketFrame(buffer), promise: nil)
-            written[way.url] = channel
-        }
-        for channel in written.values { channel.flush() }
-    }
-
-    private func receive(_ event: RelayReceiver.Event, from url: String) {
-        switch event {
-        case .message(let message): receive(message, from: url)
-        case .pause: sendGathered()
-        }
-    }
-
-    private func receive(_ message: ByteBuffer, from url: String) {
-        let id = message.withUnsafeReadableBytes { bytes -> RelayPeerID? in
-            let span = bytes.bytes
-            guard (try? RelayFrame.Kind(of: span)) == .transport else { return nil }  // others are parsed below
-            return RelayTransport.peer(of: span)
-        }
-        guard let id else {
-            do {
-                apply(.message(try RelayFrame(Array(buffer: message))), to: url)
-            } catch {
-                logger.debug("a relay's message is ignored", metadata: ["reason": "\(error)"])
-            }
-            return
-        }
-        var payload = message
-        payload.moveReaderIndex(forwardBy: RelayLimits.transportHeaderBytes)
-        if let way = ways[id] {
-            gather(payload, way)
-        } else {
-            keepEarly(payload, id)
-        }
-    }
-
-    private func gather(_ payload: ByteBuffer, _ way: Way) {
-        let start = gathered.bytes.count
-        gathered.bytes.append(contentsOf: payload.readableBytesView)
-        let range = start..<gathered.bytes.count
-        gathered.datagrams.append(.init(range: range, peer: way.address, port: wireGuardPort))
-        if gathered.datagrams.count == LoopbackBatch.mostDatagrams { sendGathered() }
-    }
-
-    private func sendGathered() {
-        if gathered.datagrams.isEmpty { return }
-        if wireGuardPort != 0 { port?.send(gathered) }
-        gathered.bytes.removeAll(keepingCapacity: true)
-        gathered.datagrams.removeAll(keepingCapacity: true)
-    }
-
-    private func keepEarly(_ payload: ByteBuffer, _ id: RelayPeerID) {
-        let now = clock.now
-        if early[id] == nil, early.count >= Self.mostEarly {
-            early = early.filter { now - $0.value.received < Self.earlyLifetime }
-            guard early.count < Self.mostEarly else { return }
-        }
-        early[id] = (payload, now)
-    }
-
-    private func deliverEarly(_ id: RelayPeerID, _ way: Way) {
-        guard let kept = early.removeValue(forKey: id), clock.now - kept.received < Self.earlyLifetime else { return }
-        gather(kept.packet, way)
-        sendGathered()
-    }
-
-    private func webSocketFrame(_ data: ByteBuffer) -> WebSocketFrame {
-        WebSocketFrame(fin: true, opcode: .binary, maskKey: .random(), data: data)
     }
 }

@@ -55,6 +55,8 @@ public struct AgentCore: Sendable {
         /// Send from WireGuard's port.
         case send(Datagram)
         case relay(RelayRequest)
+        /// A packet over the relay has come for a peer that is reached directly: the kernel may have followed it. Look.
+        case strayed(PublicKey)
         /// Send through the tunnel; see `EchoRequest`.
         case probe(EchoRequest)
         /// Routed networks changed hands; for the log.

@@ -10,14 +10,16 @@ public enum RelayRequest: Hashable, Sendable {
 
 /// What the relays say.
 public enum RelayEvent: Hashable, Sendable {
-    /// Of the relay that we can be reached at.
-    case home(ConnectionState)
+    /// Of the relay that we can be reached at; `nil`: the mesh has none.
+    case home(ConnectionState?)
     /// Its URL, as peers are told; `nil`: none.
     case homeServer(String?)
     /// The peer is connected to the server too; what WireGuard sends to `endpoint` goes there.
     case ready(PublicKey, server: String, endpoint: Endpoint)
     /// The peer or the server is gone; the way is still wanted.
     case lost(PublicKey, server: String)
+    /// Packets of the peer come over a relay; said once a second while they do.
+    case carried(PublicKey)
 }
 
 extension AgentCore {
@@ -34,6 +36,9 @@ extension AgentCore {
             return drive(peer) { session, context, _ in
                 session.relayReady(server, endpoint, context, at: now)
             } + reconcileIfEndpointChanged()
+        case .carried(let peer):
+            guard case .direct = sessions[peer]?.path else { return [] }
+            return [.strayed(peer)]
         case .lost(let peer, let server):
             return drive(peer) { session, _, random in
                 session.relayLost(server, at: now, random: &random)

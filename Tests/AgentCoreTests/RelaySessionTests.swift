@@ -68,6 +68,7 @@ import Testing
         #expect(endpoint(effects, harness) == (try relayed()))
         #expect((effects.desired.last ?? nil)?.device.peers[harness.other]?.persistentKeepaliveSeconds == 25)
         #expect(harness.core.status(nowSeconds: 0).peers.first?.path == .relayed(server: Self.home))
+        #expect(harness.handle(.relay(.carried(harness.other))).isEmpty)
     }
 
     @Test func `the side that does not control waits five seconds for the other's handshake`() throws {
@@ -86,6 +87,7 @@ import Testing
         _ = harness.handle(.signal(from: harness.other, .candidate(candidate)))
         let direct = try harness.answerChecks(from: remote, for: .seconds(1))
         #expect(endpoint(direct, harness) == remote)
+        #expect(harness.handle(.relay(.carried(harness.other))) == [.strayed(harness.other)])
         let silent = harness.advance(.seconds(9))
         #expect(endpoint(silent, harness) == (try relayed()))
         #expect(harness.core.status(nowSeconds: 0).peers.first?.path == .relayed(server: Self.home))

@@ -53,6 +53,7 @@ table inet watch {
 END
 check "the world is reached without us" eventually 20 pings a "$world"
 check "by IPv6 too" eventually 20 pings a "$world6"
+for host in a g; do check "duplicate address detection ends on $host" eventually 20 addresses_settled "$host"; done
 host_state a >"$work/a.before"
 host_state g >"$work/g.before"
 

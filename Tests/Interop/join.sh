@@ -18,9 +18,6 @@ network_of() {
     in_host "$1" wg show foreignwg dump
 }
 
-# An address that duplicate address detection still looks at is `tentative` in the picture and not a second later.
-addresses_settled() { [ -z "$(ip -n "$1" -6 -o addr show tentative)" ]; }
-
 knows_peers() { status_field "$1" ".peers.total == $2"; }
 map_serial() { status_field "$1" .mapSerial; }
 link_index() { ip -n "$1" -j link show wgm0 | jq -er '.[0].ifindex'; }

@@ -93,6 +93,12 @@ host_up() {
     ip -n "$1" addr add "fd99::$2/64" dev eth0 nodad
 }
 
+# addresses_settled NAME: an address that duplicate address detection still looks at is `tentative` in a picture of the
+# host, and has no route yet; not so a second later.
+addresses_settled() {
+    [ -n "$(ip -n "$1" -6 -o addr show dev eth0 scope link)" ] && [ -z "$(ip -n "$1" -6 -o addr show tentative)" ]
+}
+
 # in_host NAME COMMAND...: in the network namespace of the host.
 in_host() {
     local host=$1

@@ -308,7 +308,7 @@ struct VirtualMesh {
             log.append("\(now): \(key) to \(peer): \(path)")
         case .relay(let request):
             perform(request, at: key)
-        case .probe, .carriersMoved, .ignored:
+        case .probe, .carriersMoved, .strayed, .ignored:
             break
         }
     }
