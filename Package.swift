@@ -157,7 +157,8 @@ let package = Package(
             name: "ControlPlaneTests",
             dependencies: [
                 "Agent", "AgentCore", "ControlPlane", "ICE", "MapCompiler", "MeshModel", "MeshProto", "RelayWire",
-                "TestSupport", grdb, grpcCore, grpcInProcess, grpcProtobuf, grpcTransport, logging, nioCore, nioPosix, nioSSL, protobuf,
+                "TestSupport", grdb, grpcCore, grpcInProcess, grpcProtobuf, grpcTransport, logging, nioCore, nioPosix,
+                nioSSL, protobuf,
             ]
         ),
         .testTarget(
