@@ -275,7 +275,7 @@ package actor Agent<Transport: NetlinkTransport> {
             do throws(AgentFailure) {
                 let outcome = try await reconciler.reconcile(desired.state)
                 // A late packet of a relay is nobody's damage.
-                note(outcome.changes, for: reasons, isRepair: desired == settled && reasons != [Self.relayReason])
+                note(outcome.changes, for: reasons, isRepair: isSettled(desired) && reasons != [Self.relayReason])
                 settled = desired
                 serving = outcome.serving
                 kernelBackoff.reset()
@@ -291,7 +291,7 @@ package actor Agent<Transport: NetlinkTransport> {
                 history.add(
                     atSeconds: Int64(time(nil)),
                     reasons: reasons,
-                    isRepair: desired == settled,
+                    isRepair: isSettled(desired),
                     changes: [],
                     failure: error.description
                 )
@@ -314,6 +314,13 @@ package actor Agent<Transport: NetlinkTransport> {
             isFight ? "another program keeps undoing this; slowing down" : "repaired what another program changed",
             metadata: ["changes": "\(changes.joined(separator: "; "))", "repairs": "\(repairs.total)"]
         )
+    }
+
+    /// Whether the kernel was made to hold this before: then a difference is somebody else's doing. What was only learned
+    /// from the kernel meanwhile is nothing that we want of it.
+    private func isSettled(_ desired: Desired) -> Bool {
+        guard let settled else { return false }
+        return desired == settled || desired.state?.withoutHints == settled.state?.withoutHints
     }
 
     /// What the other side of a fight did during the pass waits for the truce too.

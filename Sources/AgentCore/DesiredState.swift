@@ -10,6 +10,17 @@ public struct DesiredState: Hashable, Sendable {
         self.host = host
         self.device = device
     }
+
+    /// As it is, but for endpoints that are offered to a kernel which knows none.
+    public var withoutHints: DesiredState {
+        var copy = self
+        copy.device.peers = device.peers.mapValues { peer in
+            var peer = peer
+            peer.endpointHint = nil
+            return peer
+        }
+        return copy
+    }
 }
 
 extension AgentCore {

@@ -62,10 +62,13 @@ check "as JSON too" eval 'wgctl a plan --json | jq -e ".changes == []"'
 echo "--- what the kernel tells nobody: found within 30 seconds"
 key=$(in_host a wg show wgm0 peers)
 in_host a wg genkey >"$work/other-key"
+# What the device holds, but for endpoints, which roam.
+device() { in_host a wg showconf wgm0 | grep -v '^Endpoint' | sort; }
+device >"$work/device"
 for damage in "peer $key remove" "peer $key allowed-ips 192.0.2.1/32" "fwmark 1" "private-key $work/other-key"; do
     # shellcheck disable=SC2086 # words
     check "broken: wg set ${damage%% *}" in_host a wg set wgm0 $damage
-    check "repaired" eventually 45 is_whole a
+    check "repaired" eventually 45 eval 'is_whole a && diff "$work/device" <(device)'
 done
 check "and traffic flows" eventually 30 reaches a b
 
