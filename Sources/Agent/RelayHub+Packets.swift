@@ -50,13 +50,32 @@ extension RelayHub {
         payload.moveReaderIndex(forwardBy: RelayLimits.transportHeaderBytes)
         if let way = ways[id] {
             gather(payload, way)
-            let now = clock.now
-            guard way.carried.map({ now - $0 >= Self.carriedInterval }) ?? true else { return }
-            ways[id]?.carried = now
-            deliver(.carried(way.peer))
+            sayCarried(id, way)
         } else {
             keepEarly(payload, id)
         }
+    }
+
+    /// Once per interval, and once more after the last packet of many: the kernel may have followed that one.
+    private func sayCarried(_ id: RelayPeerID, _ way: Way) {
+        if way.isCarriedPending { return }
+        let now = clock.now
+        guard let due = way.carried.map({ $0 + Self.carriedInterval }), due > now else {
+            ways[id]?.carried = now
+            deliver(.carried(way.peer))
+            return
+        }
+        ways[id]?.isCarriedPending = true
+        eventLoop.scheduleTask(in: TimeAmount(due - now)) { [weak self] in
+            self?.assumeIsolated { $0.sayCarriedNow(id) }
+        }
+    }
+
+    private func sayCarriedNow(_ id: RelayPeerID) {
+        guard let way = ways[id], way.isCarriedPending else { return }
+        ways[id]?.isCarriedPending = false
+        ways[id]?.carried = clock.now
+        deliver(.carried(way.peer))
     }
 
     private func gather(_ payload: ByteBuffer, _ way: Way) {

@@ -73,6 +73,8 @@ package actor RelayHub {
         var header: [UInt8]
         /// When the core was last told that packets come.
         var carried: ContinuousClock.Instant?
+        /// More have come since, which it will be told of.
+        var isCarriedPending = false
     }
 
     /// A link that was dropped and one that is made anew for the same URL are two.

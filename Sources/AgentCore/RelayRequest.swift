@@ -18,7 +18,7 @@ public enum RelayEvent: Hashable, Sendable {
     case ready(PublicKey, server: String, endpoint: Endpoint)
     /// The peer or the server is gone; the way is still wanted.
     case lost(PublicKey, server: String)
-    /// Packets of the peer come over a relay; said once a second while they do.
+    /// Packets of the peer come over a relay; said at most once a second, and within a second of the last one.
     case carried(PublicKey)
 }
 

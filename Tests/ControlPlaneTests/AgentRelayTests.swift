@@ -35,6 +35,22 @@ struct AgentRelayTests {
         }
     }
 
+    @Test func `that packets come is said once, and once more after the last`() async throws {
+        try await withHub { hub in
+            try await hub.connected()
+            hub.command(.perform(.open(try key(2), server: hub.url)))
+            try await TestSocket.relay(at: hub.relay, as: RelayPeerID(try key(2)), secret: hub.secret) { peer in
+                _ = try await hub.ready()
+                for number in UInt8(0)..<9 {
+                    try await peer.send(.transport(RelayPeerID(try key(1)), payload: [number]))
+                }
+                for number in UInt8(0)..<9 { #expect(await hub.received()?.bytes == [number]) }
+                for _ in 0..<2 { #expect(await hub.event() == .carried(try key(2))) }
+            }
+            #expect(await hub.event() == .lost(try key(2), server: hub.url))
+        }
+    }
+
     @Test func `the first packet of a peer that comes before it is asked for is not lost`() async throws {
         try await withHub { hub in
             try await hub.connected()
@@ -165,14 +181,17 @@ private struct TestHub: Sendable {
         }
     }
 
-    /// Waits for the one peer, and says where WireGuard sends for it.
+    /// Waits for the one peer, and says where WireGuard sends for it. Its packets may come first.
     func ready() async throws -> (address: UInt32, port: UInt16) {
-        guard case .ready(_, let server, let endpoint) = try #require(await event()) else {
-            Issue.record("the peer is not there")
-            return (0, 0)
-        }
+        var next = try #require(await event())
+        while case .carried = next { next = try #require(await event()) }
+        guard case .ready(_, let server, let endpoint) = next else { throw Unexpected(event: next) }
         #expect(server == url)
         return (endpoint.address.bytes.reduce(0) { $0 << 8 | UInt32($1) }, endpoint.port)
+    }
+
+    struct Unexpected: Error {
+        var event: RelayEvent
     }
 
     func wireGuard(sends bytes: [UInt8], to address: UInt32, from source: UInt16) {

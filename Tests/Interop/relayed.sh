@@ -22,7 +22,11 @@ END
 path_is() { status_field "$1" ".peers.details[0].connectionType == \"$2\""; }
 kernel_endpoint() { in_host "$1" wg show wgm0 endpoints | cut -f 2; }
 endpoint_is_loopback() { [[ "$(kernel_endpoint "$1")" == 127.* ]]; }
-endpoint_is_direct() { [[ "$(kernel_endpoint "$1")" == 10.99.0.* || "$(kernel_endpoint "$1")" == \[fd99:* ]]; }
+endpoint_is_direct() {
+    local endpoint
+    endpoint=$(kernel_endpoint "$1")
+    [[ "$endpoint" == 10.99.0.* || "$endpoint" == \[fd99:* ]] || { echo "$1 sends to $endpoint"; return 1; }
+}
 # lost_over SECONDS COMMAND...: sets `lost`: pings from a to b, one every 20 ms for so long, without an answer, while
 # COMMAND ran at second 1.
 lost_over() {
