@@ -221,6 +221,8 @@ package actor Agent<Transport: NetlinkTransport> {
         case .strayed:
             addReason(Self.relayReason)
             schedulePass(after: Self.minimumInterval)
+        case .observe:
+            schedulePass(after: max(.zero, lastPass + Self.minimumInterval - clock.now))
         case .probe(let request):
             send(request)
         case .carriersMoved(let move):

@@ -33,7 +33,15 @@ extension AgentCore {
     mutating func observe(_ observations: [PublicKey: PeerObservation], at now: ContinuousClock.Instant) -> [Effect] {
         observed = observations
         routing.observe(observations, at: now)
-        return reviewRoutes(at: now)
+        var effects: [Effect] = []
+        for peer in sessions.filter({ $0.value.doubt != nil }).keys.sorted() {
+            guard let bytes = observations[peer]?.receivedBytes else { continue }
+            effects += drive(peer) { session, _, _ in
+                session.weigh(receivedBytes: bytes, at: now)
+                return []
+            }
+        }
+        return effects + reviewRoutes(at: now)
     }
 
     mutating func tickRoutes(at now: ContinuousClock.Instant) -> [Effect] {

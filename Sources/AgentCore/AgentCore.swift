@@ -57,6 +57,8 @@ public struct AgentCore: Sendable {
         case relay(RelayRequest)
         /// A packet over the relay has come for a peer that is reached directly: the kernel may have followed it. Look.
         case strayed(PublicKey)
+        /// Read the kernel's counters of the peers now.
+        case observe
         /// Send through the tunnel; see `EchoRequest`.
         case probe(EchoRequest)
         /// Routed networks changed hands; for the log.
@@ -350,6 +352,8 @@ public struct AgentCore: Sendable {
             case .signal(let message): .signal(to: peer, message)
             case .send(let datagram): .send(datagram)
             case .relay(let request): .relay(request)
+            case .observe: .observe
+            case .strayed: .strayed(peer)
             case .ignored(let reason): .ignored("\(peer): \(reason)")
             }
         }

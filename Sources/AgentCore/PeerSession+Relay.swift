@@ -40,12 +40,77 @@ extension PeerSession {
         guard relay?.server == server else { return [.ignored("a relay that is not in use became ready")] }
         relay?.endpoint = endpoint
         guard ice?.selectedPair == nil else { return [] }
-        // A direct path that may be alive is not given up while ICE is still at work: its failure brings us here.
-        let isDirect = [self.endpoint, context.kernelEndpoint].contains { $0.map { !$0.address.isLoopback } ?? false }
-        if !(isDirect && ice != nil) { use(endpoint, at: now) }
+        // A direct path that may be alive is not given up for it: ICE may still be at work, or the kernel be content.
+        guard isDirect(self.endpoint) || isDirect(context.kernelEndpoint) else {
+            use(endpoint, at: now)
+            return []
+        }
+        return ice == nil && doubt == nil ? judge(at: now) : []
+    }
+
+    /// Packets of the peer come over the relay: it has given up the direct path, and that one's silence is no doubt any more.
+    ///
+    /// - Returns: what to do if nothing speaks against the direct path.
+    mutating func relayCarries() -> [Effect] {
+        guard let doubt else {
+            if case .direct = path { return [.strayed] }
+            return []
+        }
+        if doubt.isJudging { takeRelay() }
         return []
     }
 
+    // MARK: - Leaving a direct path
+
+    /// When the silence on a direct path calls for a look at the kernel's counters, to compare with when ICE gives it up.
+    var suspicionDue: ContinuousClock.Instant? {
+        guard doubt == nil, relay?.endpoint != nil else { return nil }
+        return ice?.lastHeardFromSelected.map { $0 + Self.suspiciousSilence }
+    }
+
+    mutating func endDoubtIfHeard(at now: ContinuousClock.Instant) {
+        if let heard = ice?.lastHeardFromSelected, heard + Self.suspiciousSilence > now { doubt = nil }
+    }
+
+    /// ICE has given up. Without a relay the kernel's endpoint stays: WireGuard may be alive on a path where STUN fell
+    /// silent. With one it stays while it is seen to be.
+    mutating func leaveDirect(_ failure: ICEFailure, at now: ContinuousClock.Instant) -> [Effect] {
+        guard relay?.endpoint != nil else { return [] }
+        if case .localAddressGone = failure {
+            takeRelay()
+            return []
+        }
+        guard isDirect(endpoint) else {
+            takeRelay()
+            return []
+        }
+        return judge(at: now)
+    }
+
+    private mutating func judge(at now: ContinuousClock.Instant) -> [Effect] {
+        var doubt = doubt ?? PathDoubt()
+        doubt.judge(at: now)
+        self.doubt = doubt
+        return [.observe]
+    }
+
+    /// - Parameter bytes: received from the peer in all, as the kernel counts them now.
+    mutating func weigh(receivedBytes bytes: UInt64, at now: ContinuousClock.Instant) {
+        guard doubt?.isOver(receivedBytes: bytes, at: now) == true else { return }
+        takeRelay()
+    }
+
+    private mutating func takeRelay() {
+        doubt = nil
+        if let relayed = relay?.endpoint { endpoint = relayed }
+    }
+
+    func isDirect(_ endpoint: Endpoint?) -> Bool { endpoint.map { !$0.address.isLoopback } ?? false }
+
+    /// Two checks have gone unanswered by then; after a third one ICE gives up.
+    private static var suspiciousSilence: Duration { .seconds(4) }
+
+    /// The relay or our way over it is gone.
     mutating func relayLost(
         _ server: String,
         at now: ContinuousClock.Instant,

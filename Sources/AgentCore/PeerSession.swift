@@ -9,6 +9,10 @@ struct PeerSession: Sendable {
         case signal(SignalMessage)
         case send(Datagram)
         case relay(RelayRequest)
+        /// Read the kernel's counters of this peer.
+        case observe
+        /// The kernel may have followed a late packet of the relay away from the direct path.
+        case strayed
         case ignored(String)
     }
 
@@ -49,6 +53,8 @@ struct PeerSession: Sendable {
     /// What WireGuard was last told, and when it will be told something new.
     var endpoint: Endpoint?
     var pendingEndpoint: (endpoint: Endpoint, due: ContinuousClock.Instant)?
+    /// About the direct path in use; `nil`: there is none.
+    var doubt: PathDoubt?
     private(set) var lastError: String?
 
     private static let mostEarlyCandidates = 64
@@ -71,7 +77,7 @@ struct PeerSession: Sendable {
     }
 
     var deadline: ContinuousClock.Instant? {
-        [ice?.deadline, pendingEndpoint?.due, guardian.deadline].compactMap { $0 }.min()
+        [ice?.deadline, pendingEndpoint?.due, guardian.deadline, doubt?.deadline, suspicionDue].compactMap { $0 }.min()
     }
 
     var path: PeerStatus.Path {
@@ -83,7 +89,7 @@ struct PeerSession: Sendable {
                 remoteKind: pair.remote.kind
             )
         }
-        if let relay, relay.endpoint != nil { return .relayed(server: relay.server) }
+        if let relay, relay.endpoint != nil, !isDirect(endpoint) { return .relayed(server: relay.server) }
         return ice == nil ? .idle : .connecting
     }
 
@@ -137,7 +143,15 @@ struct PeerSession: Sendable {
             pendingEndpoint = nil
         }
         var effects: [Effect] = []
+        if let due = suspicionDue, due <= now {
+            doubt = PathDoubt()
+            effects.append(.observe)
+        }
         if let due = ice?.deadline, due <= now { effects += driveICE(.tick, at: now, random: &random) }
+        if let due = doubt?.deadline, due <= now {
+            doubt?.postpone(at: now)
+            effects.append(.observe)
+        }
         let isRelayed = relay.map { $0.endpoint != nil }
         if guardian.isDue(isDirect: ice != nil, isRelayed: isRelayed, at: now, random: &random),
             context.isSignalConnected, context.listenPort != 0
@@ -250,6 +264,7 @@ struct PeerSession: Sendable {
         guard var agent = ice else { return [] }
         let wanted = agent.handle(input, at: now, random: &random)
         ice = agent
+        endDoubtIfHeard(at: now)
         var effects: [Effect] = []
         for effect in wanted {
             switch effect {
@@ -257,10 +272,9 @@ struct PeerSession: Sendable {
             case .ignored(let reason): effects.append(.ignored(reason))
             case .selected(let pair): use(pair.remote.endpoint, at: now)
             case .failed(let failure):
-                // Without a relay the kernel's endpoint stays: WireGuard may be alive on a path where STUN fell silent.
                 lastError = failure.description
                 pendingEndpoint = nil
-                if let relayed = relay?.endpoint { endpoint = relayed }
+                effects += leaveDirect(failure, at: now)
                 closeICE(random: &random)
                 guardian.restart(at: now, random: &random)
             }
@@ -271,6 +285,7 @@ struct PeerSession: Sendable {
     /// The controller tells WireGuard at once; the other side gives it five seconds to start the handshake.
     mutating func use(_ remote: Endpoint, at now: ContinuousClock.Instant) {
         lastError = nil
+        doubt = nil
         if isController || endpoint != nil {
             endpoint = remote
             pendingEndpoint = nil

@@ -37,8 +37,7 @@ extension AgentCore {
                 session.relayReady(server, endpoint, context, at: now)
             } + reconcileIfEndpointChanged()
         case .carried(let peer):
-            guard case .direct = sessions[peer]?.path else { return [] }
-            return [.strayed(peer)]
+            return drive(peer) { session, _, _ in session.relayCarries() } + reconcileIfEndpointChanged()
         case .lost(let peer, let server):
             return drive(peer) { session, _, random in
                 session.relayLost(server, at: now, random: &random)

@@ -80,6 +80,9 @@ public struct ICEAgent: Sendable {
     /// The path in use; `nil` while none is selected.
     public var selectedPair: CandidatePair? { selected.flatMap { pairs[$0] } }
 
+    /// When the selected remote last said anything valid; `nil` while none is selected.
+    public var lastHeardFromSelected: ContinuousClock.Instant? { selected == nil ? nil : lastHeard }
+
     public mutating func handle(
         _ input: Input,
         at now: ContinuousClock.Instant,

@@ -76,7 +76,7 @@ private struct Mesh {
                 }
             case .reconcile(let state?): states.append((state, time))
             case .carriersMoved(let move): moves.append(move)
-            case .reconcile, .signal, .send, .relay, .pathChanged, .strayed, .ignored: break
+            case .reconcile, .signal, .send, .relay, .pathChanged, .strayed, .observe, .ignored: break
             }
         }
     }

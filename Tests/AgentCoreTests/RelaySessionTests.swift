@@ -88,9 +88,51 @@ import Testing
         let direct = try harness.answerChecks(from: remote, for: .seconds(1))
         #expect(endpoint(direct, harness) == remote)
         #expect(harness.handle(.relay(.carried(harness.other))) == [.strayed(harness.other)])
-        let silent = harness.advance(.seconds(9))
+        let silent = harness.advance(.milliseconds(6900), receivedBytesPerSecond: 0)
         #expect(endpoint(silent, harness) == (try relayed()))
         #expect(harness.core.status(nowSeconds: 0).peers.first?.path == .relayed(server: Self.home))
+    }
+
+    /// As when the agent on the other side restarts, for longer than ICE waits.
+    @Test func `a direct path that carries traffic stays though STUN is silent, until it carries none`() throws {
+        var (harness, direct) = try directBesideRelay()
+        let silent = harness.advance(.seconds(60), receivedBytesPerSecond: 100)
+        #expect(silent.desired.allSatisfy { $0?.device.peers[harness.other]?.endpoint == direct })
+        #expect(silent.offers > 0)
+        let status = harness.core.status(nowSeconds: 1001).peers.first
+        #expect(status?.path == .kernelSession(direct))
+        let dead = harness.advance(.seconds(4), receivedBytesPerSecond: 0)
+        #expect(endpoint(dead, harness) == (try relayed()))
+        #expect(harness.core.status(nowSeconds: 0).peers.first?.path == .relayed(server: Self.home))
+    }
+
+    @Test func `a peer that takes to the relay is followed, though its packets were seen on the direct path`() throws {
+        var (harness, _) = try directBesideRelay()
+        let silent = harness.advance(.seconds(4), receivedBytesPerSecond: 100)
+        #expect(silent.contains(.observe))
+        // Before ICE has given up nothing is undone either: the kernel follows the peer.
+        #expect(harness.handle(.relay(.carried(harness.other))).isEmpty)
+        #expect(endpoint(harness.advance(.seconds(4), receivedBytesPerSecond: 100), harness) == nil)
+        #expect(endpoint(harness.handle(.relay(.carried(harness.other))), harness) == (try relayed()))
+    }
+
+    @Test func `answers in time end the doubt`() throws {
+        var (harness, direct) = try directBesideRelay()
+        _ = harness.advance(.milliseconds(2500), receivedBytesPerSecond: 0)
+        let later = try harness.answerChecks(from: direct, for: .seconds(10))
+        #expect(later.contains(.observe))
+        #expect(later.desired.isEmpty)
+        #expect(harness.handle(.relay(.carried(harness.other))) == [.strayed(harness.other)])
+    }
+
+    private func directBesideRelay() throws -> (CoreHarness, Endpoint) {
+        var (harness, _) = try met(controls: true)
+        _ = harness.handle(.relay(.ready(harness.other, server: Self.home, endpoint: try relayed())))
+        let remote = try #require(Endpoint("192.0.2.2:7"))
+        let candidate = RemoteCandidate(kind: .host, endpoint: remote, priority: 2_130_706_431)
+        _ = harness.handle(.signal(from: harness.other, .candidate(candidate)))
+        #expect(endpoint(try harness.answerChecks(from: remote, for: .seconds(1)), harness) == remote)
+        return (harness, remote)
     }
 
     @Test func `a direct path that may be alive is left for the relay only when ICE has failed`() throws {
@@ -105,7 +147,7 @@ import Testing
         _ = harness.handle(.observed([harness.other: alive]))
         let ready = harness.handle(.relay(.ready(harness.other, server: Self.home, endpoint: try relayed())))
         #expect(endpoint(ready, harness) == nil)
-        let failed = harness.advance(.seconds(20))
+        let failed = harness.advance(.seconds(20), receivedBytesPerSecond: 0)
         #expect(endpoint(failed, harness) == (try relayed()))
     }
 
@@ -133,5 +175,34 @@ import Testing
         var (harness, _) = try met(controls: true)
         let effects = harness.handle(.networkMap(try harness.map(serial: 2, peers: [])))
         #expect(requests(effects) == [.close(harness.other)])
+    }
+}
+
+extension CoreHarness {
+    private static let counterStart = ContinuousClock.now
+
+    /// As `advance`, with a kernel that is read whenever the core asks for it.
+    fileprivate mutating func advance(
+        _ duration: Duration,
+        receivedBytesPerSecond rate: UInt64
+    ) -> [AgentCore.Effect] {
+        let end = now + duration
+        var effects: [AgentCore.Effect] = []
+        while let due = core.deadline, due <= end {
+            now = max(now, due)
+            let wanted = handle(.tick)
+            effects += wanted
+            guard wanted.contains(.observe) else { continue }
+            let milliseconds = (now - Self.counterStart) / .milliseconds(1)
+            let observation = PeerObservation(
+                endpoint: Endpoint("192.0.2.2:7"),
+                latestHandshakeSeconds: 1000,
+                receivedBytes: 1_000_000 + UInt64(max(0, milliseconds)) * rate / 1000,
+                sentBytes: 1
+            )
+            effects += handle(.observed([other: observation]))
+        }
+        now = end
+        return effects
     }
 }

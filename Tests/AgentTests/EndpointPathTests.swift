@@ -105,7 +105,7 @@ private struct RemotePeerAgent {
             switch effect {
             case .signal(_, let message): .signal(message)
             case .send(let datagram): .datagram(datagram.mirrored)
-            case .reconcile, .relay, .probe, .carriersMoved, .pathChanged, .strayed, .ignored: nil
+            case .reconcile, .relay, .probe, .carriersMoved, .pathChanged, .strayed, .observe, .ignored: nil
             }
         }
     }

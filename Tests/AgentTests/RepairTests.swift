@@ -35,12 +35,15 @@ import Testing
             await agent.pass()
             #expect(await agent.answer(.status(.historyText)).body.contains("repair: "))
             #expect(try await agent.ask("status text").body.contains("Repairs: 1, last"))
-            for _ in 0..<RepairGuard.limit {
+            // Within a minute, which a busy machine may not manage at the first attempt.
+            var status = try await agent.ask("status text")
+            let alarm = "another program keeps undoing what the agent sets"
+            for count in 1...(10 * RepairGuard.limit) where !status.body.contains(alarm) {
                 await kernel.removeRoutes { $0.routeProtocol == 77 }
                 await agent.pass()
+                if count >= RepairGuard.limit { status = try await agent.ask("status text") }
             }
-            let status = try await agent.ask("status text")
-            #expect(status.body.contains("another program keeps undoing what the agent sets"))
+            #expect(status.body.contains(alarm))
             #expect(status.status == .degraded)
             #expect(await agent.answer(.status(.historyJSON)).body.contains("\"repair\": true"))
         }

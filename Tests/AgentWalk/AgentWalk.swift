@@ -111,7 +111,7 @@ package struct AgentWalk<Transport: NetlinkTransport> {
                 guard model.answers(request.remote) else { continue }
                 let reply = EchoReply(remote: request.remote, sequence: request.sequence)
                 answers.append((reply, now + .milliseconds(10)))
-            case .signal, .send, .carriersMoved, .pathChanged, .relay, .strayed, .ignored: break
+            case .signal, .send, .carriersMoved, .pathChanged, .relay, .strayed, .observe, .ignored: break
             }
         }
         if isChanged { _ = try await reconcile() }

@@ -111,14 +111,7 @@ struct VirtualMesh {
         log.append("\(now): reboot \(key)")
         queue.removeAll { $0.node == key }
         guard var node = nodes[key] else { return }
-        let observations = node.kernel.endpoints.map { peer, endpoint in
-            let seconds = node.kernel.handshakes[peer].map { $0.components.seconds + 1 } ?? 0
-            return (
-                peer,
-                PeerObservation(endpoint: endpoint, latestHandshakeSeconds: seconds, receivedBytes: 0, sentBytes: 0)
-            )
-        }
-        _ = node.core.handle(.observed(Dictionary(uniqueKeysWithValues: observations)), at: epoch + now)
+        _ = node.core.handle(.observed(observations(of: node)), at: epoch + now)
         let endpoints = node.core.lastEndpoints
         node.core = freshCore(key)
         node.kernel = Kernel()
@@ -126,6 +119,18 @@ struct VirtualMesh {
         boot(key, isSignalConnected: false)
         schedule(.input(.lastEndpoints(endpoints)), to: key)
         schedule(.input(.storedMap(StoredNetworkMap(map: map(for: key), receivedSeconds: 1))), to: key)
+    }
+
+    /// What a dump of the node's kernel shows. No data flows here, so its counters stand.
+    private func observations(of node: Node) -> [PublicKey: PeerObservation] {
+        let observations = node.kernel.endpoints.map { peer, endpoint in
+            let seconds = node.kernel.handshakes[peer].map { $0.components.seconds + 1 } ?? 0
+            return (
+                peer,
+                PeerObservation(endpoint: endpoint, latestHandshakeSeconds: seconds, receivedBytes: 0, sentBytes: 0)
+            )
+        }
+        return Dictionary(uniqueKeysWithValues: observations)
     }
 
     /// The host gets another address, as by DHCP.
@@ -308,6 +313,9 @@ struct VirtualMesh {
             log.append("\(now): \(key) to \(peer): \(path)")
         case .relay(let request):
             perform(request, at: key)
+        case .observe:
+            guard let node = nodes[key] else { return }
+            schedule(.input(.observed(observations(of: node))), to: key, after: .milliseconds(20))
         case .probe, .carriersMoved, .strayed, .ignored:
             break
         }
