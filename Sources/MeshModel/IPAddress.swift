@@ -65,6 +65,9 @@ public struct IPAddress: Hashable, Sendable, Comparable, CustomStringConvertible
         return bytes
     }
 
+    /// The address as a number of 128 bits; of IPv4, its 32 bits are the lowest ones.
+    public var words: (high: UInt64, low: UInt64) { (high, isV4 ? low & 0xffff_ffff : low) }
+
     /// Appends `bytes`, without an array of their own.
     public func append(to bytes: inout [UInt8]) {
         if isV4 {

@@ -48,6 +48,18 @@ public struct AttributeEncoder: Sendable {
         pad()
     }
 
+    /// Whole attributes, written by hand in one step: `body` appends exactly `count` bytes, padding included. For what is
+    /// appended many thousand times.
+    @inlinable
+    public mutating func append(rawBytes count: Int, _ body: (inout OutputSpan<UInt8>) -> Void) {
+        let end = storage.count + count
+        storage.append(addingCapacity: count, initializingWith: body)
+        precondition(storage.count == end && count & 3 == 0, "\(storage.count - end) bytes more than announced")
+    }
+
+    /// Bytes so far.
+    @inlinable public var count: Int { storage.count }
+
     /// With the NUL that the kernel wants (`NLA_NUL_STRING`).
     public mutating func append(_ type: Int, string value: String) { append(type, bytes: Array(value.utf8) + [0]) }
 

@@ -9,7 +9,7 @@ extension [UInt8] {
 extension OutputSpan<UInt8> {
     /// Where there is room; what does not fit ends the process.
     @inlinable
-    mutating func appendInteger(_ value: some FixedWidthInteger) {
+    public mutating func appendInteger(_ value: some FixedWidthInteger) {
         Swift.withUnsafeBytes(of: value) { for byte in $0 { append(byte) } }
     }
 }

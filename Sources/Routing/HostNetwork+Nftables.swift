@@ -85,12 +85,23 @@ extension HostNetwork {
         generation: UInt32? = nil,
         operation: String = "change nftables"
     ) async throws(NetlinkError) {
+        var batch = NftablesBatch()
+        for change in changes { batch.append(change) }
+        try await commit(batch, generation: generation, operation: operation)
+    }
+
+    /// As above.
+    public func commit(
+        _ batch: NftablesBatch,
+        generation: UInt32? = nil,
+        operation: String = "change nftables"
+    ) async throws(NetlinkError) {
         try await transport.commit(
             NetlinkTransaction(
                 operation: operation,
                 subsystem: UInt8(NFNL_SUBSYS_NFTABLES),
                 generation: generation,
-                changes: NftablesChange.encode(changes)
+                changes: batch.requests
             )
         )
     }

@@ -30,24 +30,41 @@ public enum NftablesChange: Hashable, Sendable {
     case removeCounter(NftablesName)
 }
 
+/// Changes for one transaction, in the kernel's form already: of a large set, only the piece that is being added need be
+/// in memory.
+public struct NftablesBatch: Sendable {
+    private(set) var requests: [NetlinkRequest] = []
+    /// Changes so far. A set that is made and filled in one transaction is named by its place in it.
+    public private(set) var count = 0
+
+    public init() {}
+
+    public mutating func append(_ change: NftablesChange) {
+        count += 1
+        change.append(to: &requests, setID: UInt32(truncatingIfNeeded: count))
+    }
+}
+
 extension NftablesChange {
     /// The messages that make the changes; many elements take several messages.
     static func encode(_ changes: [NftablesChange]) -> [NetlinkRequest] {
-        var requests: [NetlinkRequest] = []
-        for (index, change) in changes.enumerated() {
-            change.encode(setID: UInt32(truncatingIfNeeded: index + 1)) { type, flags, payload in
-                requests.append(
-                    NetlinkRequest(
-                        operation: "nft " + change.summary,
-                        target: NftablesWire.target(type),
-                        flags: flags,
-                        payload: payload,
-                        names: change.names
-                    )
+        var batch = NftablesBatch()
+        for change in changes { batch.append(change) }
+        return batch.requests
+    }
+
+    fileprivate func append(to requests: inout [NetlinkRequest], setID: UInt32) {
+        encode(setID: setID) { type, flags, payload in
+            requests.append(
+                NetlinkRequest(
+                    operation: "nft " + summary,
+                    target: NftablesWire.target(type),
+                    flags: flags,
+                    payload: payload,
+                    names: names
                 )
-            }
+            )
         }
-        return requests
     }
 
     private func encode(setID: UInt32, _ emit: (nf_tables_msg_types, NetlinkFlags, [UInt8]) -> Void) {
@@ -94,16 +111,16 @@ extension NftablesChange {
 
     /// As many elements per message as a nested attribute holds; a range stays in one piece.
     private static func split(_ elements: [NftablesElement], of set: NftablesName, _ emit: ([UInt8]) -> Void) {
-        var rest = elements[...]
-        while !rest.isEmpty {
+        var next = 0
+        while next < elements.count {
             // Most elements are a key and headers.
-            let expected = min(elementsLimitBytes, rest.count * (16 + (rest.first?.key.count ?? 0))) + 1024
+            let expected = min(elementsLimitBytes, (elements.count - next) * (16 + elements[next].key.count)) + 1024
             var message = Self.elements(of: set, expectedBytes: expected)
             let list = message.open(Int(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue))
-            while let element = rest.first {
-                if message.bytes.count > list + elementsLimitBytes, !element.isIntervalEnd { break }
-                element.append(to: &message)
-                rest.removeFirst()
+            while next < elements.count {
+                if message.count > list + elementsLimitBytes, !elements[next].isIntervalEnd { break }
+                elements[next].append(to: &message)
+                next += 1
             }
             message.close(list)
             emit(message.bytes)

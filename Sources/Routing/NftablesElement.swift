@@ -91,6 +91,13 @@ public struct NftablesElement: Hashable, Sendable {
         rest = Rest(lastKey: lastKey, value: value, timeoutMilliseconds: timeoutMilliseconds, comment: comment)
     }
 
+    /// Of a set of addresses.
+    public init(_ address: IPAddress) {
+        keyStorage = NftablesKey(address)
+        isIntervalEnd = false
+        isCatchAll = false
+    }
+
     /// The one or two elements of a range in a set of one part with flag `interval`.
     ///
     /// - Parameter key: big endian, as all ranges are compared.
@@ -171,13 +178,15 @@ public struct NftablesInterval: Hashable, Sendable {
 extension NftablesElement {
     /// Appends one element of `NFTA_SET_ELEM_LIST_ELEMENTS`.
     func append(to list: inout AttributeEncoder) {
+        let isPlain = restStorage.isEmpty && !isIntervalEnd && !isCatchAll
+        if isPlain, keyStorage.appendElement(to: &list) { return }
         list.nest(Int(NFTA_LIST_ELEM.rawValue)) { element in
             if !isCatchAll {
                 element.nest(Int(NFTA_SET_ELEM_KEY.rawValue)) {
                     keyStorage.append(Int(NFTA_DATA_VALUE.rawValue), to: &$0)
                 }
             }
-            if restStorage.isEmpty && !isIntervalEnd && !isCatchAll { return }
+            if isPlain { return }
             if let lastKey { element.append(Int(NFTA_SET_ELEM_KEY_END.rawValue), value: lastKey) }
             switch value {
             case nil: break

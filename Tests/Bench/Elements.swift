@@ -18,20 +18,21 @@ func swapElements(path: String) async throws {
         NftablesName(NftablesTableName(.inet, "bench"), "addresses"),
         key: NftablesKeyType(.ipv4Address)
     )
-    var changes: [NftablesChange] = [.flushSet(set.name)]
+    var batch = NftablesBatch()
+    batch.append(.flushSet(set.name))
     var elements: [NftablesElement] = []
     let pieceCount = 1000
-    try await forEachLine(of: path) { line in
+    var reader = try LineReader(path: path)
+    while let line = try reader.next() {
         guard let address = IPAddress(text: line) else {
             throw BenchError(reason: "not an address: \(String(decoding: line, as: UTF8.self))")
         }
-        if elements.isEmpty { elements.reserveCapacity(pieceCount) }
-        elements.append(NftablesElement(address.bytes))
-        if elements.count < pieceCount { return }
-        changes.append(.addElements(set, elements))
-        elements = []
+        elements.append(NftablesElement(address))
+        if elements.count < pieceCount { continue }
+        batch.append(.addElements(set, elements))
+        elements.removeAll(keepingCapacity: true)
     }
-    changes.append(.addElements(set, elements))
+    batch.append(.addElements(set, elements))
     let network = HostNetwork(transport: try MainThreadNetlinkSocket(withNetfilter: true))
-    try await network.commit(changes)
+    try await network.commit(batch)
 }

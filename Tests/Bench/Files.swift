@@ -22,27 +22,48 @@ func write(_ bytes: [UInt8], to descriptor: Int32 = STDOUT_FILENO) {
     }
 }
 
-/// Calls `body` with each line of a file, without its end; only one piece of the file is kept at a time.
-func forEachLine(of path: String, _ body: (ArraySlice<UInt8>) async throws -> Void) async throws {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw BenchError(reason: "\(path): \(String(cString: strerror(errno)))") }
-    defer { close(descriptor) }
-    var buffer = [UInt8](repeating: 0, count: 16 << 10)
-    /// Of a line whose end is in the next piece.
-    var kept = 0
-    while true {
+/// The lines of a file, without their ends; only one piece of the file is kept at a time.
+struct LineReader: ~Copyable {
+    private let path: String
+    private let descriptor: Int32
+    private var buffer = [UInt8](repeating: 0, count: 16 << 10)
+    /// What was read and not yet handed out.
+    private var rest = 0..<0
+    private var isAtEnd = false
+
+    init(path: String) throws(BenchError) {
+        self.path = path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        if descriptor < 0 { throw BenchError(reason: "\(path): \(String(cString: strerror(errno)))") }
+    }
+
+    deinit { close(descriptor) }
+
+    /// - Returns: `nil` after the last line. Let go of it before the next call, or the whole piece is copied.
+    mutating func next() throws(BenchError) -> ArraySlice<UInt8>? {
+        while true {
+            if let end = buffer[rest].firstIndex(of: UInt8(ascii: "\n")) {
+                defer { rest = end + 1..<rest.upperBound }
+                return buffer[rest.lowerBound..<end]
+            }
+            if isAtEnd {
+                defer { rest = rest.upperBound..<rest.upperBound }
+                return rest.isEmpty ? nil : buffer[rest]
+            }
+            try refill()
+        }
+    }
+
+    private mutating func refill() throws(BenchError) {
+        guard rest.count < buffer.count else { throw BenchError(reason: "\(path): a line of over \(rest.count) bytes") }
+        buffer.replaceSubrange(..<rest.count, with: Array(buffer[rest]))
+        rest = 0..<rest.count
+        let kept = rest.count
         let count = buffer.withUnsafeMutableBytes { piece in
             Glibc.read(descriptor, piece.baseAddress?.advanced(by: kept), piece.count - kept)
         }
         guard count >= 0 else { throw BenchError(reason: "\(path): \(String(cString: strerror(errno)))") }
-        if count == 0 { return kept > 0 ? try await body(buffer[..<kept]) : () }
-        var rest = buffer[..<(kept + count)]
-        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-            try await body(rest[..<end])
-            rest = rest[(end + 1)...]
-        }
-        kept = rest.count
-        guard kept < buffer.count else { throw BenchError(reason: "\(path): a line of more than \(kept) bytes") }
-        buffer.replaceSubrange(..<kept, with: Array(rest))
+        isAtEnd = count == 0
+        rest = 0..<kept + count
     }
 }
