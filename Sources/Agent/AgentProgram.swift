@@ -15,6 +15,7 @@ package enum AgentProgram {
     /// - Throws: `AgentFailure`: every reason to end has its own status and line.
     package static func run(flags: AgentFlags) async throws(AgentFailure) {
         useFewThreads()
+        ProgramPages.avoidHugePages()
         try requireRoot()
         let configuration = try configuration(flags)
         let logger = logger(configuration)
@@ -155,13 +156,23 @@ private struct AgentService: Service, CustomStringConvertible {
     func run() async throws {
         do {
             try await cancelWhenGracefulShutdown {
-                try await agent.run(kernelEvents: events, statusServer: statusServer)
+                try await withThrowingDiscardingTaskGroup { group in
+                    group.addTask {
+                        try await Task.sleep(for: startDuration)
+                        ProgramPages.release()
+                    }
+                    try await agent.run(kernelEvents: events, statusServer: statusServer)
+                    group.cancelAll()
+                }
             }
         } catch is CancellationError {
             // That is how a run without end ends in order.
         }
     }
 }
+
+/// After so long an agent is connected, and has found its paths or will do no more for them than it does all day.
+private let startDuration: Duration = .seconds(45)
 
 /// Those that are ours; the rest of the environment is nobody's business.
 private func environmentVariables() -> [String: String] {

@@ -107,20 +107,27 @@ private func peersOfChangedRoutes(
     _ visiblyChanged: Set<PeerID>
 ) -> Set<PeerID> {
     var affected: Set<PeerID> = []
+    // Clients are what groups make of them: of routes for the same groups, once.
+    var seenGroups: Set<Set<GroupID>> = []
+    var reachedGroups: Set<Set<GroupID>> = []
     for id in Set(old.keys).union(new.keys) {
         let forms = [old[id], new[id]].compactMap { $0 }
-        let routers = forms.reduce(into: Set<PeerID>()) { $0.formUnion($1.routers) }
-        let clients = forms.reduce(into: Set<PeerID>()) { $0.formUnion($1.clients) }
         if let before = old[id], let after = new[id], before.route == after.route, before.routers == after.routers {
-            affected.formUnion(before.clients.symmetricDifference(after.clients))
+            if seenGroups.insert(after.route.distributionGroups).inserted {
+                affected.formUnion(before.clients.symmetricDifference(after.clients))
+            }
             let areSourcesSeenChanged = forms.contains { form in
                 form.accessRules.contains { !visiblyChanged.isDisjoint(with: $0.sources) }
             }
-            if before.accessRules != after.accessRules || areSourcesSeenChanged { affected.formUnion(routers) }
+            if before.accessRules != after.accessRules || areSourcesSeenChanged { affected.formUnion(after.routers) }
         } else {
-            affected.formUnion(routers.union(clients))
+            for form in forms { affected.formUnion(form.routers.union(form.clients)) }
         }
-        if !routers.isDisjoint(with: visiblyChanged) { affected.formUnion(clients) }
+        guard forms.contains(where: { !$0.routers.isDisjoint(with: visiblyChanged) }) else { continue }
+        for form in forms where reachedGroups.insert(form.route.distributionGroups).inserted {
+            affected.formUnion(old[id]?.clients ?? [])
+            affected.formUnion(new[id]?.clients ?? [])
+        }
     }
     return affected
 }

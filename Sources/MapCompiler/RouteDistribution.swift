@@ -124,13 +124,20 @@ extension Route {
 struct MembersOfGroups {
     private let directory: Directory
     private var known: [GroupID: Set<PeerID>] = [:]
+    private var knownUnions: [Set<GroupID>: Set<PeerID>] = [:]
 
     init(_ directory: Directory) {
         self.directory = directory
     }
 
     mutating func union(of groups: Set<GroupID>) -> Set<PeerID> {
-        groups.reduce(into: []) { $0.isEmpty ? $0 = members(of: $1) : $0.formUnion(members(of: $1)) }
+        if let known = knownUnions[groups] { return known }
+        let union = groups.reduce(into: Set<PeerID>()) { union, group in
+            let members = members(of: group)
+            if union.isEmpty { union = members } else { union.formUnion(members) }
+        }
+        knownUnions[groups] = union
+        return union
     }
 
     mutating func expand(_ routers: RouterSelection) -> Set<PeerID> {

@@ -27,7 +27,9 @@ func addRoutes(path: String) async throws {
         }
         if !words.link.elementsEqual(link.name) {
             let name = String(decoding: words.link, as: UTF8.self)
-            guard let found = links.first(where: { $0.name == name }) else { throw BenchError(reason: "no link \(name)") }
+            guard let found = links.first(where: { $0.name == name }) else {
+                throw BenchError(reason: "no link \(name)")
+            }
             link = (Array(words.link), found.index)
         }
         let target = Route.Target.hop(Route.Hop(linkIndex: link.index))

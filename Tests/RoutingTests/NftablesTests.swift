@@ -144,6 +144,13 @@ struct NftablesTests {
         #expect(read == elements)
     }
 
+    @Test(arguments: ["10.1.2.3", "0.0.0.0", "255.255.255.255", "::", "2001:db8::1:2:3"])
+    func `the element of an address is that of its bytes`(text: String) throws {
+        let address = try #require(IPAddress(text))
+        #expect(NftablesElement(address) == NftablesElement(address.bytes))
+        #expect(NftablesElement(address).key == address.bytes)
+    }
+
     @Test(arguments: 0..<40) func `a key of any length survives`(count: Int) throws {
         let key = (0..<UInt8(count)).map { 0xff - $0 }
         let element = NftablesElement(key, isCatchAll: count == 0)

@@ -80,6 +80,14 @@ int CNetlink_resolveGroup(const char *family, const char *group);
  * Swift module leaves sys/timex.h out. */
 int CNetlink_isClockSynchronised(void);
 
+/* Gives the pages of the program's and its libraries' files back that were only read (madvise(2), MADV_DONTNEED): what a
+ * start needs and nothing else. Whichever are used again come back from the page cache by themselves. */
+void CNetlink_releaseProgramPages(void);
+
+/* No huge pages for this process (prctl(2), PR_SET_THP_DISABLE): one for a thread's stack costs 2 MiB. 0, or a negative
+ * errno. */
+int CNetlink_disableHugePages(void);
+
 /* The text of an errno. A shim because strerror is not thread-safe and Swift cannot see strerrordesc_np (_GNU_SOURCE);
  * NULL for a number that is none. */
 const char *CNetlink_errorText(int error);
