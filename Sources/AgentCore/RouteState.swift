@@ -39,6 +39,18 @@ struct RouteState: Sendable {
         address: (PublicKey) -> (local: IPAddress, remote: IPAddress)?
     ) -> [CarrierMove] {
         let old = selection.choice
+        choose(onExitFailure: policy, at: now)
+        monitor.watch(targets(address: address), at: now)
+        // A gateway that is watched no more counts as usable again, which may be news to what it serves alone.
+        if monitor.renewViews(at: now) {
+            choose(onExitFailure: policy, at: now)
+            monitor.watch(targets(address: address), at: now)
+        }
+        return CarrierMove.between(old, selection.choice)
+    }
+
+    private mutating func choose(onExitFailure policy: ExitFailurePolicy, at now: ContinuousClock.Instant) {
+        let old = selection.choice
         selection = chooseRoutes(
             catalog: catalog,
             intent: intent,
@@ -47,12 +59,9 @@ struct RouteState: Sendable {
             previous: selection,
             at: now
         )
-        let moves = CarrierMove.between(old, selection.choice)
-        failovers += moves.count { move in
+        failovers += CarrierMove.between(old, selection.choice).count { move in
             move.to != nil && move.from.map { standing(of: $0) < .usable && standing(of: $0) != .draining } ?? false
         }
-        monitor.watch(targets(address: address), at: now)
-        return moves
     }
 
     /// Nothing is wanted: no routes, no echoes.

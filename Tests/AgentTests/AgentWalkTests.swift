@@ -4,7 +4,7 @@ import Testing
 
 /// The whole agent on a kernel in memory; KernelTests walk on a real one.
 @Suite struct AgentWalkTests {
-    @Test(arguments: [1, 2])
+    @Test(arguments: [1, 20_261_123])
     func `5,000 random steps leave the kernel as the model says, each`(seed: UInt64) async throws {
         var walk = AgentWalk(seed: seed, transport: FakeKernel())
         var story: [String] = []
