@@ -77,6 +77,18 @@ check_equal "packets lost on the way from the relay to the direct path" "$lost" 
 sleep 3
 check "neither goes back to the relay" eval 'endpoint_is_direct a && endpoint_is_direct b'
 
+# An agent that is gone takes nobody's path with it: the kernels go on, and what b sees of a is not taken for dead though
+# the relay stands by.
+gone_for_15_seconds() {
+    stop a KILL || true
+    sleep 15 # that long on purpose: ICE gives up after six
+    agent_start a
+}
+lost_over 30 gone_for_15_seconds
+check_equal "packets lost while a's agent was dead for 15 s" "$lost" 0
+check "b's kernel sends there still" endpoint_is_direct b
+check "a and b are direct again" eventually 60 eval 'path_is a P2P && path_is b P2P'
+
 lost_over 20 close_direct
 check "a is relayed to b again" eventually 30 path_is a Relayed
 check "b is relayed to a again" eventually 30 path_is b Relayed
