@@ -53,9 +53,9 @@ counted() { in_host "$1" nft -j list counter inet watch "$2" | jq -e '.nftables[
 is_stale() { status_field "$1" '.mapStaleSince != null'; }
 is_fresh() { status_field "$1" '.mapStaleSince == null'; }
 remembers_peers() { grep -q '^peer ' "$work/$1/state/hints"; }
-has_tunnel() { address "$1" 4 >/dev/null && in_host "$1" wg show wgm0 endpoints | grep -q ':51820$'; }
-names_the_time() { { wgctl "$1" status || true; } | grep -qE '^Map: stale since 20..-..-..T..:..:..Z \(stored\)$'; }
-says_why() { grep 'a stored file is not used' "$work/$1/log" | grep -q 'reason=its checksum is wrong'; }
+has_tunnel() { address "$1" 4 >/dev/null && in_host "$1" wg show wgm0 endpoints | has ':51820$'; }
+names_the_time() { { wgctl "$1" status || true; } | has -E '^Map: stale since 20..-..-..T..:..:..Z \(stored\)$'; }
+says_why() { grep 'a stored file is not used' "$work/$1/log" | has 'reason=its checksum is wrong'; }
 
 # power_off HOST: the agent dies without a word, and the kernel forgets.
 power_off() {

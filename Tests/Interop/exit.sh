@@ -24,10 +24,10 @@ END
 public_key() { status_field "$1" .publicKey; }
 exit_field() { wgctl a exit list --json | jq -er "$1"; }
 exit_is() { [ "$(exit_field .exit.inForce)" = "$1" ] && [ "$(exit_field .exit.carrier)" = "$2.val.selfhosted" ]; }
-gateway_is() { exit_field ".gateways[] | select(.name == \"$1.val.selfhosted\") | .state" | grep -qx "$2"; }
+gateway_is() { exit_field ".gateways[] | select(.name == \"$1.val.selfhosted\") | .state" | has -x "$2"; }
 allowed() { in_host a wg show wgm0 allowed-ips | grep "$(public_key "$1")"; }
-carries_both() { allowed "$1" | grep -q ' 0\.0\.0\.0/0' && allowed "$1" | grep -q '::/0'; }
-carries_none() { ! allowed "$1" | grep -q '/0\b'; }
+carries_both() { allowed "$1" | has ' 0\.0\.0\.0/0' && allowed "$1" | has '::/0'; }
+carries_none() { ! allowed "$1" | has '/0\b'; }
 
 # gateway_up NAME: knows the way to the world; forwarding and masquerade are the agent's.
 gateway_up() {
@@ -100,7 +100,7 @@ die g1
 wait "$pinging" "$pinging6" || true # judged by their output
 check "the second carries both families" carries_both g2
 check "the first carries none" carries_none g1
-check "status says which, and why" eval "exit_is g2 g2 && exit_field .exit.reason | grep -q 'in place of g1'"
+check "status says which, and why" eval "exit_is g2 g2 && exit_field .exit.reason | has 'in place of g1'"
 lost=$(gap "$work/ping")
 printf 'exit-failover-seconds %s\n' "$(awk -v ms="$lost" 'BEGIN { printf "%.2f", ms / 1000 }')"
 check "traffic stood still for 1.5 s at most ($lost ms)" test "$lost" -gt 0 -a "$lost" -le 1500
@@ -139,7 +139,7 @@ wgctl g1 drain >"$work/drain" || echo "status $?" >>"$work/drain"
 wait "$pinging" "$pinging6" || true # judged by their output
 check "drain says that it has only begun" grep -qx 'status 5' "$work/drain"
 check "the client has gone to g2" carries_both g2
-check "... and says why" eval "exit_is g2 g2 && exit_field .exit.reason | grep -qx 'in place of g1, which is being drained'"
+check "... and says why" eval "exit_is g2 g2 && exit_field .exit.reason | has -x 'in place of g1, which is being drained'"
 check "the gateway is shown as draining" gateway_is g1 draining
 tail -n 2 "$work/ping" "$work/ping6"
 lost=$(lost_packets "$work/ping") lost6=$(lost_packets "$work/ping6")
@@ -150,7 +150,7 @@ check "traffic goes on: $(gap "$work/ping") ms at most between two answers" test
 check "no failover is counted" eval '[ "$(exit_field .failovers)" = 0 ]'
 check "then g1 is drained" wgctl g1 drain --wait 60
 check "... as JSON too" eval 'wgctl g1 drain --json | jq -e ".drained and .draining and .networks == 2"'
-check "... and says who used it last" eval "wgctl g1 drain | grep -q '^  a.val.selfhosted (100.*): last packet '"
+check "... and says who used it last" eval "wgctl g1 drain | has '^  a.val.selfhosted (100.*): last packet '"
 stop g1 || true # judged by join.sh
 agent_start g1
 check "it is still drained after a restart" eventually 60 gateway_is g1 draining

@@ -21,7 +21,7 @@ reset_counters() { in_host world nft reset counters table inet watch >/dev/null;
 pings() { in_host "$1" ping -c 1 -W 2 -q "$2"; }
 rules_are_there() { [ "$(ip -n a rule show | grep -c 'proto 77')" = 2 ] && [ "$(ip -n a -6 rule show | grep -c 'proto 77')" = 2 ]; }
 table_is_there() { in_host "$1" nft list table inet wgmesh; }
-default_is_ours() { ip -n a route show table 7946 | grep -q '^default dev wgm0'; }
+default_is_ours() { ip -n a route show table 7946 | has '^default dev wgm0'; }
 
 lan_up
 host_up server 1
@@ -72,7 +72,7 @@ check "a has its default route" eventually 20 default_is_ours
 check "the rules, both families" eventually 20 rules_are_there
 check "the gateway forwards" eventually 20 eval '[ "$(in_host g sysctl -n net.ipv4.ip_forward)" = 1 ]'
 check "strict filters are loose" eventually 20 eval '[ "$(in_host a sysctl -n net.ipv4.conf.eth0.rp_filter)" = 2 ]'
-check "the gateway says that it serves" eventually 20 eval 'wgctl g status | grep -q "^Serving: 2 networks, ok"'
+check "the gateway says that it serves" eventually 20 eval 'wgctl g status | has "^Serving: 2 networks, ok"'
 check "the world answers through it" eventually 30 pings a "$world"
 check "by IPv6 too" eventually 30 pings a "$world6"
 reset_counters
@@ -83,7 +83,7 @@ check_equal "none went around it" "$(counted around) $(counted around6)" "0 0"
 check "the control plane is still reached by the uplink" wgctl a status
 check "a connection from outside is answered by the link it came in by" \
     in_host world ping -I "$world" -c 3 -i 0.3 -W 3 -q 10.99.0.11
-check "why tells the way" eval "wgctl a why $world | grep -q 'goes through the tunnel'"
+check "why tells the way" eval "wgctl a why $world | has 'goes through the tunnel'"
 check "nothing is left to plan" eventually 10 eval '[ "$(wgctl a plan)" = "the kernel holds what it should" ]'
 
 echo "--- what the gateway refuses"
@@ -97,7 +97,7 @@ ip -n g route add unreachable 198.18.7.0/24
 check "and which" eventually 40 eval \
     '[ "$(status_field g ".serving.problems[]")" = "198.18.7.0/24: No route to host" ]'
 ip -n g route del unreachable 198.18.7.0/24
-check "until there is one" eventually 40 eval 'wgctl g status | grep -q "^Serving: 4 networks, ok"'
+check "until there is one" eventually 40 eval 'wgctl g status | has "^Serving: 4 networks, ok"'
 
 echo "--- other programs"
 # mended HOST WHAT COMMAND: HOST holds what it held within a second by the kernel's own time stamps, beyond which an emulated
@@ -163,7 +163,7 @@ check "a route to a network of the gateway's own links" server_do route create -
 check "leads there" eventually 30 inner
 check_stop g
 agent_start g --local-networks closed
-refuses_inner() { in_host g nft list table inet wgmesh | grep -q 'ip daddr 192.168.77.0/24 drop'; }
+refuses_inner() { in_host g nft list table inet wgmesh | has 'ip daddr 192.168.77.0/24 drop'; }
 check "--local-networks closed: the gateway refuses" eventually 60 refuses_inner
 check "it is not reached any more" eval '! inner'
 check "but to the world" eventually 30 pings a "$world"
@@ -198,8 +198,8 @@ check "a network behind its peer" in_host server "${clean[@]}" "$programs/wgmesh
 check "has its route in a table of its own" eventually 30 eval \
     'ip -n a route show table all | grep "^192.168.77.2 dev wgm1 table" | grep -v "table 7946"'
 check "the other side has an nftables table of its own" eventually 20 in_host g nft list table inet wgmesh_two
-check "both have all they want" eventually 20 eval 'two a plan | grep -qx "the kernel holds what it should" &&
-    wgctl a plan | grep -qx "the kernel holds what it should"'
+check "both have all they want" eventually 20 eval 'two a plan | has -x "the kernel holds what it should" &&
+    wgctl a plan | has -x "the kernel holds what it should"'
 of_first() { ip -n "$1" rule show | grep -E '^794[6-8]:'; in_host "$1" nft -s list table inet wgmesh; }
 before=$(of_first a)
 for host in a g; do
@@ -225,7 +225,7 @@ for f in -4 -6; do
     ip -n a $f rule add pref 32765 lookup local
     ip -n a $f rule del pref 0
 done
-local_first() { ip -n a rule show | grep -q '^7946:.*lookup local proto 77'; }
+local_first() { ip -n a rule show | has '^7946:.*lookup local proto 77'; }
 check "the local table is asked before ours" eventually 20 local_first
 check "the host answers on its own address" in_host world ping -c 2 -W 2 -q 10.99.0.11
 check "the VRF's neighbours are reached in the VRF" in_host a ping -I blue -c 2 -W 2 -q 192.168.88.2

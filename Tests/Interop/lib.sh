@@ -67,6 +67,15 @@ eventually() {
     done
 }
 
+# has GREP-ARGUMENT...: whether a line of standard input matches. Reads all of it, unlike `grep -q`, which would end what
+# writes by SIGPIPE, and with pipefail the check would fail although the line is there.
+has() {
+    local status=0
+    grep -q "$@" || status=$?
+    cat >/dev/null
+    return "$status"
+}
+
 # spread FILE LINE: milliseconds from the first event after LINE to the last, as `ip -ts monitor` stamped them.
 spread() {
     tail -n "+$(($2 + 1))" "$1" | sed -nE 's/^\[[0-9-]+T([0-9]+):([0-9]+):([0-9.]+)\].*/\1 \2 \3/p' |

@@ -54,8 +54,8 @@ repaired "the alias and the MTU are changed" ip -n a link set wgm0 alias other m
 index=$(ip -n a -j link show wgm0 | jq '.[0].ifindex')
 repaired "the link is deleted" ip -n a link del wgm0
 check "the new link carries traffic" eventually 20 reaches a b
-check "history tells of it" eval 'wgctl a history | grep -q "repair: kernel: link changed"'
-check "status tells of it" eval 'wgctl a status | grep -q "^Repairs: [0-9]*, last"'
+check "history tells of it" eval 'wgctl a history | has "repair: kernel: link changed"'
+check "status tells of it" eval 'wgctl a status | has "^Repairs: [0-9]*, last"'
 check "there is nothing left to plan" eval '[ "$(wgctl a plan)" = "the kernel holds what it should" ]'
 check "as JSON too" eval 'wgctl a plan --json | jq -e ".changes == []"'
 
