@@ -76,15 +76,12 @@ extension PeerSession {
     /// silent. With one it stays while it is seen to be.
     mutating func leaveDirect(_ failure: ICEFailure, at now: ContinuousClock.Instant) -> [Effect] {
         guard relay?.endpoint != nil else { return [] }
-        if case .localAddressGone = failure {
-            takeRelay()
-            return []
+        switch failure {
+        case .silent, .noPathFound: if isDirect(endpoint) { return judge(at: now) }
+        case .localAddressGone: break
         }
-        guard isDirect(endpoint) else {
-            takeRelay()
-            return []
-        }
-        return judge(at: now)
+        takeRelay()
+        return []
     }
 
     private mutating func judge(at now: ContinuousClock.Instant) -> [Effect] {

@@ -85,9 +85,7 @@ extension HostNetwork {
         generation: UInt32? = nil,
         operation: String = "change nftables"
     ) async throws(NetlinkError) {
-        var batch = NftablesBatch()
-        for change in changes { batch.append(change) }
-        try await commit(batch, generation: generation, operation: operation)
+        try await commit(NftablesBatch(changes), generation: generation, operation: operation)
     }
 
     /// As above.

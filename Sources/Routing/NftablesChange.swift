@@ -37,7 +37,9 @@ public struct NftablesBatch: Sendable {
     /// Changes so far. A set that is made and filled in one transaction is named by its place in it.
     public private(set) var count = 0
 
-    public init() {}
+    public init(_ changes: [NftablesChange] = []) {
+        for change in changes { append(change) }
+    }
 
     public mutating func append(_ change: NftablesChange) {
         count += 1
@@ -46,13 +48,7 @@ public struct NftablesBatch: Sendable {
 }
 
 extension NftablesChange {
-    /// The messages that make the changes; many elements take several messages.
-    static func encode(_ changes: [NftablesChange]) -> [NetlinkRequest] {
-        var batch = NftablesBatch()
-        for change in changes { batch.append(change) }
-        return batch.requests
-    }
-
+    /// Appends the messages that make the change; many elements take several messages.
     fileprivate func append(to requests: inout [NetlinkRequest], setID: UInt32) {
         encode(setID: setID) { type, flags, payload in
             requests.append(

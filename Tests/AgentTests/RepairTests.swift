@@ -35,14 +35,20 @@ import Testing
             await agent.pass()
             #expect(await agent.answer(.status(.historyText)).body.contains("repair: "))
             #expect(try await agent.ask("status text").body.contains("Repairs: 1, last"))
-            // Within a minute, which a busy machine may not manage at the first attempt.
-            var status = try await agent.ask("status text")
             let alarm = "another program keeps undoing what the agent sets"
-            for count in 1...(10 * RepairGuard.limit) where !status.body.contains(alarm) {
-                await kernel.removeRoutes { $0.routeProtocol == 77 }
-                await agent.pass()
-                if count >= RepairGuard.limit { status = try await agent.ask("status text") }
-            }
+            var status: StatusResponse
+            var count = 0
+            var begun: ContinuousClock.Instant
+            repeat {
+                begun = .now
+                for _ in 0..<RepairGuard.limit {
+                    await kernel.removeRoutes { $0.routeProtocol == 77 }
+                    await agent.pass()
+                }
+                status = try await agent.ask("status text")
+                count += 1
+                // Only on a machine so busy that the first repairs are a minute old by now is there another round.
+            } while !status.body.contains(alarm) && .now - begun > .seconds(50) && count < 10
             #expect(status.body.contains(alarm))
             #expect(status.status == .degraded)
             #expect(await agent.answer(.status(.historyJSON)).body.contains("\"repair\": true"))

@@ -18,8 +18,7 @@ func swapElements(path: String) async throws {
         NftablesName(NftablesTableName(.inet, "bench"), "addresses"),
         key: NftablesKeyType(.ipv4Address)
     )
-    var batch = NftablesBatch()
-    batch.append(.flushSet(set.name))
+    var batch = NftablesBatch([.flushSet(set.name)])
     var elements: [NftablesElement] = []
     let pieceCount = 1000
     var reader = try LineReader(path: path)

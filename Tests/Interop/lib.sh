@@ -57,12 +57,12 @@ show_logs() {
 
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
-# eventually SECONDS COMMAND...: runs COMMAND until it succeeds; when the time is up, once more, with its output and status.
+# eventually SECONDS COMMAND...: runs COMMAND until it succeeds; false when the time is up, with what COMMAND says then.
 eventually() {
     local deadline=$(($(milliseconds) + $1 * 1000))
     shift
     until "$@" >/dev/null 2>&1 </dev/null; do
-        [ "$(milliseconds)" -lt "$deadline" ] || { "$@"; return; }
+        [ "$(milliseconds)" -lt "$deadline" ] || { "$@" || true; return 1; }
         sleep 0.1
     done
 }

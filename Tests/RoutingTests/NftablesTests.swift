@@ -132,7 +132,7 @@ struct NftablesTests {
             let network: [UInt8] = [10, UInt8(number >> 8), UInt8(number & 0xff)]
             elements += NftablesElement.range(from: network + [0], through: network + [9])
         }
-        let requests = NftablesChange.encode([.addElements(set, elements)])
+        let requests = NftablesBatch([.addElements(set, elements)]).requests
         #expect(requests.count > 1)
         var read: [NftablesElement] = []
         for request in requests {
@@ -156,7 +156,7 @@ struct NftablesTests {
         let element = NftablesElement(key, isCatchAll: count == 0)
         #expect(element.key == key)
         let set = NftablesSet(NftablesName(table, "s"), key: NftablesKeyType(.ipv4Address))
-        let request = try #require(NftablesChange.encode([.addElements(set, [element])]).first)
+        let request = try #require(NftablesBatch([.addElements(set, [element])]).requests.first)
         #expect(try NftablesElement.decodeList(request.payload[...]) == [element])
         var other = element
         other.key = key + [0]
