@@ -84,15 +84,15 @@ CNetlink_Socket *CNetlink_open(int bus, const char *namespacePath, int receiveTi
 
 void CNetlink_close(CNetlink_Socket *socket) { mnl_socket_close(mnl(socket)); }
 
-int CNetlink_sendParts(
-    CNetlink_Socket *socket, const void *head, size_t headCount, const void *rest, size_t restCount) {
+int CNetlink_sendParts(CNetlink_Socket *socket, const struct iovec *parts, size_t partCount) {
     /* libmnl sends one buffer; a request of many kilobytes would have to be copied to stand behind its header. */
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-    struct iovec vectors[] = {
-        {.iov_base = (void *)head, .iov_len = headCount}, {.iov_base = (void *)rest, .iov_len = restCount}};
-    struct msghdr message = {
-        .msg_name = &kernel, .msg_namelen = sizeof kernel, .msg_iov = vectors, .msg_iovlen = 2};
-    size_t count = headCount + restCount;
+    struct msghdr message = {.msg_name = &kernel,
+                             .msg_namelen = sizeof kernel,
+                             .msg_iov = (struct iovec *)parts,
+                             .msg_iovlen = partCount};
+    size_t count = 0;
+    for (size_t index = 0; index < partCount; index++) count += parts[index].iov_len;
     int isGrown = 0;
     while (sendmsg(mnl_socket_get_fd(mnl(socket)), &message, 0) < 0) {
         if (errno == EINTR) continue;
@@ -109,7 +109,8 @@ int CNetlink_sendParts(
 }
 
 int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count) {
-    return CNetlink_sendParts(socket, bytes, count, NULL, 0);
+    struct iovec whole = {.iov_base = (void *)bytes, .iov_len = count};
+    return CNetlink_sendParts(socket, &whole, 1);
 }
 
 ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count) {

@@ -55,8 +55,7 @@ extension IPAddress {
 
 /// The text of an address; see `IPAddress.init(_:)`.
 func parseAddress(_ text: Span<UInt8>) -> IPAddress? {
-    for index in text.indices where text[index] == colon { return parseV6(text) }
-    return parseV4(text, from: 0).map { IPAddress(v4: $0) }
+    parseV4(text, from: 0).map { IPAddress(v4: $0) } ?? parseV6(text)
 }
 
 /// A dotted quad from `start` to the end.

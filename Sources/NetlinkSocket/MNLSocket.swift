@@ -5,8 +5,8 @@ import NetlinkWire
 struct MNLSocket: ~Copyable, Sendable {
     // Safe: the value cannot be copied, and nobody else has the pointer.
     private nonisolated(unsafe) let socket: OpaquePointer
-    /// Grown to the largest datagram seen.
-    private var buffer: [UInt8]
+    /// The datagram that was received last.
+    private var buffer: [UInt8] = []
 
     /// - Parameters:
     ///   - bus: `NETLINK_ROUTE`, `NETLINK_GENERIC` or `NETLINK_NETFILTER`.
@@ -19,21 +19,22 @@ struct MNLSocket: ~Copyable, Sendable {
             throw NetlinkError(operation: operation, code: code)
         }
         self.socket = socket
-        buffer = Array(repeating: 0, count: Self.initialBufferBytes)
     }
 
     deinit { CNetlink_close(socket) }
 
-    func send(_ bytes: [UInt8], operation: String) throws(NetlinkError) {
-        let code = CNetlink_send(socket, bytes, bytes.count)
+    /// Sends one datagram, which stands in several pieces, so that large ones need not be copied.
+    ///
+    /// - Parameter parts: at most `partsLimit`.
+    func send(_ parts: [[UInt8]], operation: String) throws(NetlinkError) {
+        let code = withUnsafeTemporaryAllocation(of: iovec.self, capacity: parts.count) { places in
+            withPlaces(of: parts[...], in: places) { CNetlink_sendParts(socket, places.baseAddress, parts.count) }
+        }
         if code != 0 { throw NetlinkError(operation: operation, code: code) }
     }
 
-    /// A datagram whose head stands elsewhere than its rest, which can be large.
-    func send(head: [UInt8], _ rest: [UInt8], operation: String) throws(NetlinkError) {
-        let code = CNetlink_sendParts(socket, head, head.count, rest, rest.count)
-        if code != 0 { throw NetlinkError(operation: operation, code: code) }
-    }
+    /// Far below `IOV_MAX` (1,024), and so few that the nested calls fit any stack.
+    static let partsLimit = 64
 
     /// Calls `body` with every message of the next datagram, and the bytes that it stands in; datagrams that other
     /// processes sent are skipped.
@@ -59,9 +60,16 @@ struct MNLSocket: ~Copyable, Sendable {
     /// The size of the next datagram, which then stands in the buffer.
     private mutating func receive(operation: String) throws(NetlinkError) -> Int {
         while true {
-            let queued = CNetlink_peek(socket, &buffer, buffer.count)
-            if queued > buffer.count { buffer = Array(repeating: 0, count: queued) }
-            let size = queued < 0 ? queued : CNetlink_receive(socket, &buffer, buffer.count)
+            let queued = CNetlink_peek(socket, nil, 0)
+            var size = queued
+            if queued >= 0 {
+                buffer = []
+                // Only what the kernel writes is touched: most replies are some bytes.
+                buffer = Array(unsafeUninitializedCapacity: max(queued, Self.bufferBytes)) { space, count in
+                    size = CNetlink_receive(socket, space.baseAddress, space.count)
+                    count = max(size, 0)
+                }
+            }
             switch Int32(-size) {
             case ESRCH: continue
             case EAGAIN: throw NetlinkError(operation: operation, code: ETIMEDOUT)
@@ -75,5 +83,20 @@ struct MNLSocket: ~Copyable, Sendable {
     /// a reply that was lost.
     private static let receiveTimeoutSeconds: Int32 = 10
     /// The kernel's largest ordinary dump datagram (`netlink_recvmsg`, net/netlink/af_netlink.c).
-    private static let initialBufferBytes = 32 << 10
+    private static let bufferBytes = 32 << 10
+}
+
+/// Writes to the end of `places` where each of `parts` stands, which is true while `body` runs.
+private func withPlaces(
+    of parts: ArraySlice<[UInt8]>,
+    in places: UnsafeMutableBufferPointer<iovec>,
+    _ body: () -> Int32
+) -> Int32 {
+    guard let first = parts.first else { return body() }
+    return first.withUnsafeBytes { bytes in
+        // The kernel only reads, though `struct iovec` has room for both.
+        let place = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+        places.initializeElement(at: places.count - parts.count, to: place)
+        return withPlaces(of: parts.dropFirst(), in: places, body)
+    }
 }

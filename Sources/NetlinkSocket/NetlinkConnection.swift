@@ -58,7 +58,7 @@ struct NetlinkConnection: ~Copyable, Sendable {
             let datagram = try fill(from: batch, at: start)
             let operation = batch[start].operation
             let outcomes = try withSocket(for: batch[start]) { socket throws(NetlinkError) in
-                try socket.send(datagram.bytes, operation: operation)
+                try socket.send([datagram.bytes], operation: operation)
                 return try collect(datagram.sequences, from: &socket, operation: operation)
             }
             for (sequence, error) in outcomes.refused {
@@ -73,19 +73,24 @@ struct NetlinkConnection: ~Copyable, Sendable {
     mutating func commit(_ transaction: NetlinkTransaction) throws(NetlinkError) {
         guard let first = transaction.changes.first else { return }
         let begin = startDatagram(messages: transaction.changes.count + 2)
-        var datagram: [UInt8] = []
-        let size = transaction.changes.reduce(0) { $0 + $1.payload.count + NetlinkMessage.headerBytes + 4 }
-        datagram.reserveCapacity(size + 64)
-        boundary(NFNL_MSG_BATCH_BEGIN, transaction).append(to: &datagram)
+        var parts: [[UInt8]] = []
+        var part: [UInt8] = []
+        boundary(NFNL_MSG_BATCH_BEGIN, transaction).append(to: &part)
         for (index, change) in transaction.changes.enumerated() {
-            try appendHeader(of: change, acknowledged: index == transaction.changes.count - 1, to: &datagram)
-            datagram += change.payload
+            try appendHeader(of: change, acknowledged: index == transaction.changes.count - 1, to: &part)
+            if change.payload.count >= Self.partBytes, parts.count < MNLSocket.partsLimit - 2 {
+                parts += [part, change.payload]
+                part.removeAll()
+            } else {
+                part += change.payload
+            }
         }
         let last = sequence
-        boundary(NFNL_MSG_BATCH_END, transaction).append(to: &datagram)
+        boundary(NFNL_MSG_BATCH_END, transaction).append(to: &part)
+        parts.append(part)
         let operation = transaction.operation
         let outcomes = try withSocket(for: first) { socket throws(NetlinkError) in
-            try socket.send(datagram, operation: operation)
+            try socket.send(parts, operation: operation)
             return try collect(begin..<last + 1, from: &socket, operation: operation, endsWithFirst: true)
         }
         // The kernel reports every change it refused, in order; later ones are often a consequence of the first.
@@ -102,6 +107,8 @@ struct NetlinkConnection: ~Copyable, Sendable {
     private static let batchMessages = 100
     /// Enough for a hundred routes or rules; larger messages go alone.
     private static let batchBytes = 32 << 10
+    /// A payload that is sent from where it stands; smaller ones are cheaper to copy.
+    private static let partBytes = 8 << 10
 }
 
 extension NetlinkConnection {
@@ -121,7 +128,7 @@ extension NetlinkConnection {
         try appendHeader(of: request, acknowledged: !isDump, to: &head)
         let sequence = sequence
         let outcomes = try withSocket(for: request) { socket throws(NetlinkError) in
-            try socket.send(head: head, request.payload, operation: request.operation)
+            try socket.send([head, request.payload], operation: request.operation)
             return try collect(sequence..<sequence + 1, from: &socket, operation: request.operation, add)
         }
         guard let error = outcomes.refused[sequence] else { return outcomes }

@@ -107,6 +107,7 @@ extension NftablesChange {
 
     /// As many elements per message as a nested attribute holds; a range stays in one piece.
     private static func split(_ elements: [NftablesElement], of set: NftablesName, _ emit: ([UInt8]) -> Void) {
+        let elements = elements.span
         var next = 0
         while next < elements.count {
             // Most elements are a key and headers.

@@ -54,8 +54,13 @@ public struct NftablesElement: Hashable, Sendable {
     }
 
     private(set) var keyStorage: NftablesKey
-    /// Empty: nothing but a key, as most elements are; otherwise one.
-    private var restStorage: [Rest] = []
+    /// `nil`: nothing but a key, as most elements are.
+    private var restStorage: Box?
+
+    /// Elsewhere, so that an element stays small.
+    private indirect enum Box: Hashable, Sendable {
+        case rest(Rest)
+    }
 
     /// What most elements have not.
     private struct Rest: Hashable, Sendable {
@@ -71,8 +76,11 @@ public struct NftablesElement: Hashable, Sendable {
     }
 
     private var rest: Rest {
-        get { restStorage.first ?? .none }
-        set { restStorage = newValue == .none ? [] : [newValue] }
+        get {
+            guard case .rest(let rest) = restStorage else { return .none }
+            return rest
+        }
+        set { restStorage = newValue == .none ? nil : .rest(newValue) }
     }
 
     public init(
@@ -178,7 +186,7 @@ public struct NftablesInterval: Hashable, Sendable {
 extension NftablesElement {
     /// Appends one element of `NFTA_SET_ELEM_LIST_ELEMENTS`.
     func append(to list: inout AttributeEncoder) {
-        let isPlain = restStorage.isEmpty && !isIntervalEnd && !isCatchAll
+        let isPlain = restStorage == nil && !isIntervalEnd && !isCatchAll
         if isPlain, keyStorage.appendElement(to: &list) { return }
         list.nest(Int(NFTA_LIST_ELEM.rawValue)) { element in
             if !isCatchAll {

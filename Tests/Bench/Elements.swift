@@ -19,14 +19,11 @@ func swapElements(path: String) async throws {
         key: NftablesKeyType(.ipv4Address)
     )
     var batch = NftablesBatch([.flushSet(set.name)])
-    var elements: [NftablesElement] = []
     let pieceCount = 1000
+    var elements: [NftablesElement] = []
+    elements.reserveCapacity(pieceCount)
     var reader = try LineReader(path: path)
-    while let line = try reader.next() {
-        guard let address = IPAddress(text: line) else {
-            throw BenchError(reason: "not an address: \(String(decoding: line, as: UTF8.self))")
-        }
-        elements.append(NftablesElement(address))
+    while try reader.next({ line throws(BenchError) in elements.append(NftablesElement(try address(line))) }) {
         if elements.count < pieceCount { continue }
         batch.append(.addElements(set, elements))
         elements.removeAll(keepingCapacity: true)
@@ -34,4 +31,9 @@ func swapElements(path: String) async throws {
     batch.append(.addElements(set, elements))
     let network = HostNetwork(transport: try MainThreadNetlinkSocket(withNetfilter: true))
     try await network.commit(batch)
+}
+
+private func address(_ line: Span<UInt8>) throws(BenchError) -> IPAddress {
+    if let address = IPAddress(text: line) { return address }
+    throw BenchError(reason: "not an address: " + String(decoding: line.indices.map { line[$0] }, as: UTF8.self))
 }

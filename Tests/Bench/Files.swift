@@ -40,17 +40,36 @@ struct LineReader: ~Copyable {
     deinit { close(descriptor) }
 
     /// - Returns: `nil` after the last line. Let go of it before the next call, or the whole piece is copied.
-    mutating func next() throws(BenchError) -> ArraySlice<UInt8>? {
+    mutating func next() throws(BenchError) -> ArraySlice<UInt8>? { try advance().map { buffer[$0] } }
+
+    /// Gives `body` the next line, which it cannot keep.
+    ///
+    /// - Returns: whether there was one.
+    mutating func next(_ body: (Span<UInt8>) throws(BenchError) -> Void) throws(BenchError) -> Bool {
+        guard let line = try advance() else { return false }
+        try body(buffer.span.extracting(line))
+        return true
+    }
+
+    /// Where the next line stands in the buffer; `nil` after the last one.
+    private mutating func advance() throws(BenchError) -> Range<Int>? {
         while true {
-            if let end = buffer[rest].firstIndex(of: UInt8(ascii: "\n")) {
+            if let end = endOfLine() {
                 defer { rest = end + 1..<rest.upperBound }
-                return buffer[rest.lowerBound..<end]
+                return rest.lowerBound..<end
             }
             if isAtEnd {
                 defer { rest = rest.upperBound..<rest.upperBound }
-                return rest.isEmpty ? nil : buffer[rest]
+                return rest.isEmpty ? nil : rest
             }
             try refill()
+        }
+    }
+
+    private func endOfLine() -> Int? {
+        buffer.withUnsafeBytes { bytes in
+            guard let start = bytes.baseAddress else { return nil }
+            return memchr(start + rest.lowerBound, 0x0a, rest.count).map { UnsafeRawPointer($0) - start }
         }
     }
 

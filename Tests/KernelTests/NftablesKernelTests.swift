@@ -144,6 +144,31 @@ struct NftablesKernelTests {
         #expect(left.elements(of: "peers") == [elements(11)[9_999]])
     }
 
+    @Test func `a transaction of more large pieces than are sent from where they stand`() async throws {
+        let namespace = try KernelNamespace()
+        let host = HostNetwork(transport: namespace.transport)
+        let set = NftablesSet(NftablesName(table, "addresses"), key: NftablesKeyType(.ipv4Address))
+        // 600 elements take 12 kB; small changes stand between the large ones.
+        var batch = NftablesBatch([.addTable(NftablesTable(table)), .addSet(set)])
+        var expected: Set<NftablesElement> = []
+        for piece in UInt8(0)..<40 {
+            let elements = (0..<600).map { NftablesElement([10, piece, UInt8($0 >> 8), UInt8($0 & 0xff)]) }
+            batch.append(.addElements(set, elements))
+            let counter = NftablesCounter(NftablesName(table, "c\(piece)"))
+            batch.append(.addCounter(counter))
+            expected.formUnion(elements)
+        }
+        try await host.commit(batch)
+        let read = try #require(try await host.nftablesRuleset(table))
+        #expect(Set(read.elements(of: "addresses")) == expected)
+        #expect(read.counters.count == 40)
+        // The refused change is told by its own number, whatever was sent before it.
+        let missing = NftablesSet(NftablesName(table, "missing"), key: NftablesKeyType(.ipv4Address))
+        batch.append(.addElements(missing, [NftablesElement([10, 0, 0, 1])]))
+        let error = await #expect(throws: NetlinkError.self) { try await host.commit(batch) }
+        #expect(error?.operation.contains("missing") == true)
+    }
+
     @Test func `intervals over the whole space and elements with a time limit`() async throws {
         let namespace = try KernelNamespace()
         let host = HostNetwork(transport: namespace.transport)

@@ -15,6 +15,7 @@
 #include <linux/wireguard.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "CNetlinkLoopbackUDP.h"
 #include "CNetlinkRawICMP.h"
@@ -45,9 +46,8 @@ void CNetlink_close(CNetlink_Socket *socket);
 /* Sends one datagram; the send buffer grows to a large one. Returns 0 or an errno; EMSGSIZE: larger than the limit of
  * net.core.wmem_max, without CAP_NET_ADMIN. */
 int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count);
-/* As CNetlink_send, of a datagram whose head stands elsewhere than its rest. */
-int CNetlink_sendParts(
-    CNetlink_Socket *socket, const void *head, size_t headCount, const void *rest, size_t restCount);
+/* As CNetlink_send, of a datagram that stands in `count` pieces, at most IOV_MAX. */
+int CNetlink_sendParts(CNetlink_Socket *socket, const struct iovec *parts, size_t count);
 
 /* Size in bytes of the next datagram, which stays queued, or a negative errno. */
 ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count);
