@@ -62,7 +62,8 @@ func withAgent(
     var invocation = invocation
     do throws(CommandFailure) {
         let options = try AgentOptions(&invocation)
-        guard invocation.arguments.isEmpty else {
+        if let unknown = invocation.arguments.first {
+            complain("wgctl: unknown argument '\(unknown)'")
             invocation.complainUsage(usage)
             return ExitStatus.usage.rawValue
         }

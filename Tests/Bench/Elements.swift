@@ -29,8 +29,11 @@ func swapElements(path: String) async throws {
         elements.removeAll(keepingCapacity: true)
     }
     batch.append(.addElements(set, elements))
-    let network = HostNetwork(transport: try MainThreadNetlinkSocket(withNetfilter: true))
-    try await network.commit(batch)
+    let socket = try MainThreadNetlinkSocket(withNetfilter: true)
+    // Never closed by us: closing waits until the kernel has freed the elements that went (`nft_rcv_nl_event`), and the end
+    // of the process has other work to do meanwhile.
+    _ = Unmanaged.passRetained(socket)
+    try await HostNetwork(transport: socket).commit(batch)
 }
 
 private func address(_ line: Span<UInt8>) throws(BenchError) -> IPAddress {
