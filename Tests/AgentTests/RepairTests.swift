@@ -30,6 +30,7 @@ import Testing
             #expect(await agent.answer(.status(.historyText)).body.contains("network map 7\n  ip link add dev wgm0"))
             #expect(await agent.answer(.status(.planText)).body == "the kernel holds what it should\n")
 
+            var begun = ContinuousClock.now
             await kernel.removeLink("wgm0")
             #expect(await agent.answer(.status(.planText)).body.contains("ip link add dev wgm0"))
             await agent.pass()
@@ -38,17 +39,18 @@ import Testing
             let alarm = "another program keeps undoing what the agent sets"
             var status: StatusResponse
             var count = 0
-            var begun: ContinuousClock.Instant
+            var wasSlow: Bool
             repeat {
-                begun = .now
                 for _ in 0..<RepairGuard.limit {
                     await kernel.removeRoutes { $0.routeProtocol == 77 }
                     await agent.pass()
                 }
                 status = try await agent.ask("status text")
                 count += 1
-                // Only on a machine so busy that the first repairs are a minute old by now is there another round.
-            } while !status.body.contains(alarm) && .now - begun > .seconds(50) && count < 10
+                // Only on a machine so busy that the first repair is a minute old by now is there another round.
+                wasSlow = .now - begun > .seconds(50)
+                begun = .now
+            } while !status.body.contains(alarm) && wasSlow && count < 10
             #expect(status.body.contains(alarm))
             #expect(status.status == .degraded)
             #expect(await agent.answer(.status(.historyJSON)).body.contains("\"repair\": true"))
