@@ -113,7 +113,7 @@ int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count) {
     return CNetlink_sendParts(socket, &whole, 1);
 }
 
-ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count) {
+ptrdiff_t CNetlink_peek(CNetlink_Socket *socket) {
     ssize_t size;
     do {
         /* Nothing is copied: only the size is asked for. */

@@ -60,7 +60,7 @@ struct MNLSocket: ~Copyable, Sendable {
     /// The size of the next datagram, which then stands in the buffer.
     private mutating func receive(operation: String) throws(NetlinkError) -> Int {
         while true {
-            let queued = CNetlink_peek(socket, nil, 0)
+            let queued = CNetlink_peek(socket)
             var size = queued
             if queued >= 0 {
                 buffer = []

@@ -65,9 +65,7 @@ check "all agents are well again" eventually 180 all_well
 check "all reach all again" eventually 60 all_reach
 for host in "${hosts[@]}"; do check "$host runs" is_running "$host"; done
 check "the server's database is whole" eval '[ "$(server_do peer list --json | jq length)" = 3 ]'
-# What has just reached everybody may still be making what comes with it: a socket for the relay, a file for the endpoint.
-check "links, addresses, routes, rules, peers, sockets and processes are as before" \
-    eventually 20 eval 'diff "$work.before" <(picture)'
-check "files are as before" eventually 20 eval 'diff "$work.files-before" <(files_of)'
+check "links, addresses, routes, rules, peers, sockets and processes are as before" diff "$work.before" <(picture)
+check "files are as before" diff "$work.files-before" <(files_of)
 rm -f "$work.before" "$work.files-before"
 finish

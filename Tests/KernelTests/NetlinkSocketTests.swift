@@ -26,7 +26,7 @@ private final class Reader: Sendable {
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         // As a socket does it: how much is there, then all of it.
-        let queued = CNetlink_peek(reader.socket.pointer, &buffer, buffer.count)
+        let queued = CNetlink_peek(reader.socket.pointer)
         let size = queued < 0 ? queued : CNetlink_receive(reader.socket.pointer, &buffer, buffer.count)
         reader.outcome.store(size, ordering: .sequentiallyConsistent)
         return nil

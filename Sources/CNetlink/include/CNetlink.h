@@ -50,7 +50,7 @@ int CNetlink_send(CNetlink_Socket *socket, const void *bytes, size_t count);
 int CNetlink_sendParts(CNetlink_Socket *socket, const struct iovec *parts, size_t count);
 
 /* Size in bytes of the next datagram, which stays queued, or a negative errno. */
-ptrdiff_t CNetlink_peek(CNetlink_Socket *socket, void *buffer, size_t count);
+ptrdiff_t CNetlink_peek(CNetlink_Socket *socket);
 
 /* Receives one datagram that the kernel itself sent. Returns its size or a negative errno; a datagram of another process
  * is -ESRCH, one larger than the buffer -ENOSPC. */
