@@ -17,7 +17,9 @@ extension JSONValue {
         var members: [Member] = []
         func has(_ candidate: DeviceField) -> Bool { field == nil || field == .dump || field == candidate }
         func secret(_ key: JSONValue) -> JSONValue { hidesKeys ? .string("(hidden)") : key }
-        if has(.privateKey), let key = device.privateKey { members.append(Member("privateKey", secret(.privateKey(key)))) }
+        if has(.privateKey), let key = device.privateKey {
+            members.append(Member("privateKey", secret(.privateKey(key))))
+        }
         if has(.publicKey), let key = device.publicKey { members.append(Member("publicKey", .string(key.base64))) }
         if has(.listenPort), device.listenPort != 0 {
             members.append(Member("listenPort", .unsigned(UInt64(device.listenPort))))

@@ -44,7 +44,8 @@ struct Watch {
         }
     }
 
-    private func page(_ devices: [DeviceSnapshot], meter: inout RateMeter, at now: ContinuousClock.Instant) -> ByteText {
+    private func page(_ devices: [DeviceSnapshot], meter: inout RateMeter, at now: ContinuousClock.Instant) -> ByteText
+    {
         var page = ByteText()
         if isJSON {
             let members = devices.map {

@@ -33,7 +33,9 @@ struct WireGuardChangeKernelTests {
         try await device.apply(
             (1...200).map { number in
                 let presharedKey = secret.withBytes { PresharedKey(bytes: $0) }
-                return .setPeer(PeerChange(publicKey: try key(UInt8(number)), presharedKey: presharedKey.map { .set($0) }))
+                return .setPeer(
+                    PeerChange(publicKey: try key(UInt8(number)), presharedKey: presharedKey.map { .set($0) })
+                )
             }
         )
         #expect(secret.placesOnHeap() == 0)
