@@ -6,6 +6,7 @@ import WGKernel
 @testable import WGTool
 
 /// What is left on the heap of keys that were read from text, or written as text.
+@Suite(.enabled(if: SecretHunt.knowsTheHeap, "the address sanitizer has a heap of its own"))
 struct SecretTextTests {
     /// 32 random bytes, and their base64.
     private let secret = SecretHunt(randomBytes: 32)
