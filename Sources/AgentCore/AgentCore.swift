@@ -282,7 +282,7 @@ public struct AgentCore: Sendable {
             return [.ignored("STUN from inside the overlay: a tunnel inside the tunnel is refused")]
         }
         if reflexive.isWaiting(for: message.transactionID) {
-            return reflexive.receive(message, datagram) ? announceReflexive(at: now) : []
+            return reflexive.receive(message, datagram, at: now) ? announceReflexive(at: now) : []
         }
         guard let peer = recipient(of: message) else { return [.ignored("STUN message for no session of ours")] }
         return drive(peer) { session, context, random in

@@ -56,6 +56,16 @@ struct PeerSession: Sendable {
     /// About the direct path in use; `nil`: there is none.
     var doubt: PathDoubt?
     private(set) var lastError: String?
+    private(set) var offersSent = 0
+    /// The last ICE session that found no path or lost it; `nil` once a later one has found one.
+    private(set) var lastFailure: EndedICE?
+
+    /// An ICE session that is over, and what it had found.
+    struct EndedICE: Hashable, Sendable {
+        var report: ICEReport
+        var failure: ICEFailure
+        var ended: ContinuousClock.Instant
+    }
 
     private static let mostEarlyCandidates = 64
     /// How long the other side leaves the first handshake to the controller. Source: spec/wire/ice.md 7.2.
@@ -156,9 +166,14 @@ struct PeerSession: Sendable {
         if guardian.isDue(isDirect: ice != nil, isRelayed: isRelayed, at: now, random: &random),
             context.isSignalConnected, context.listenPort != 0
         {
-            effects.append(.signal(.offer(description(context))))
+            effects.append(offer(context))
         }
         return effects
+    }
+
+    mutating func offer(_ context: Context) -> Effect {
+        offersSent += 1
+        return .signal(.offer(description(context)))
     }
 
     /// Our addresses or our port changed: tells ICE and the peer.
@@ -270,8 +285,11 @@ struct PeerSession: Sendable {
             switch effect {
             case .send(let datagram): effects.append(.send(datagram))
             case .ignored(let reason): effects.append(.ignored(reason))
-            case .selected(let pair): use(pair.remote.endpoint, at: now)
+            case .selected(let pair):
+                lastFailure = nil
+                use(pair.remote.endpoint, at: now)
             case .failed(let failure):
+                lastFailure = EndedICE(report: agent.report, failure: failure, ended: now)
                 lastError = failure.description
                 pendingEndpoint = nil
                 effects += leaveDirect(failure, at: now)

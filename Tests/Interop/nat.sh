@@ -4,7 +4,8 @@
 # the relay. Every cell prints the seconds to the first packet and to the path that stays.
 #
 # Kinds: open (no translator), cone (mapping and filtering by nothing), address (filtering by address), port (by address
-# and port), symmetric (another port for every destination), blocked (no UDP).
+# and port), symmetric (another port for every destination), blocked (no UDP). Two STUN servers, so that agents can tell them
+# apart; `wgctl status PEER --why` has to.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/python-server.sh"
 
@@ -86,6 +87,49 @@ gone() {
     done
 }
 
+# With the second implementation there is one STUN server, so less is known.
+if [ "${WGMESH_RELAY:-}" != python ]; then
+    # stun_server N: a server at 10.99.0.N whose STUN alone is of use.
+    stun_server() {
+        start "stun-$1" server "$programs/wgmesh-server" serve --data-dir "$work/stun-$1" --listen "10.99.0.$1:9443" \
+            --stun-listen "10.99.0.$1:3478" --no-relay
+    }
+    server_start() {
+        ip -n server addr add 10.99.0.2/24 dev eth0
+        stun_server 1
+        stun_server 2
+        start server server "$programs/wgmesh-server" serve --data-dir "$server_data" --listen "$management" \
+            --public-address "$management" --stun 10.99.0.1:3478 --stun 10.99.0.2:3478
+    }
+fi
+
+# mapping KIND, reason KIND OTHER: what `wgctl status PEER --why` says behind a translator of that kind.
+mapping() {
+    case $1 in
+        open) echo 'no translator' ;;
+        symmetric) echo endpoint-dependent ;;
+        blocked) echo unknown ;;
+        *) echo endpoint-independent ;;
+    esac
+}
+reason() {
+    case $1-$2 in
+        blocked-*) echo stun-silent ;;
+        symmetric-symmetric) echo both-endpoint-dependent ;;
+        *) if [ "$(expected "$1" "$2")" = P2P ]; then echo chosen; else echo no-check-answered; fi ;;
+    esac
+}
+# explains NAME PEER KIND OTHER: the host NAME behind KIND knows why its path to PEER behind OTHER is what it is.
+explains() {
+    local json status=0
+    json=$(wgctl "$1" status "$2" --why --json) || status=$?
+    [ "$status" = 0 ] || { echo "status $status"; return 1; }
+    jq -e --arg reason "$(reason "$3" "$4")" --arg mapping "$(mapping "$3")" \
+        '.reason == $reason and .translator.mapping == $mapping' <<<"$json" >/dev/null && return
+    jq -c '{reason, translator, peerTranslator, failedSession}' <<<"$json"
+    return 1
+}
+
 path_is() { status_field "$1" ".peers.details[0].connectionType == \"$2\""; }
 since() { awk -v a="$1" -v b="$(milliseconds)" 'BEGIN { printf "%.1f", (b - a) / 1000 }'; }
 
@@ -107,6 +151,10 @@ cell() {
     if [ "$want" = Relayed ]; then sleep 14; else sleep 3; fi
     check "$1-$2: and stays $want" eval "path_is a $want && path_is b $want"
     check "$1-$2: 50 packets, none lost" loses_none a b 4 50
+    if [ "${WGMESH_RELAY:-}" != python ]; then
+        check "$1-$2: a knows why" explains a b "$1" "$2"
+        check "$1-$2: b knows why" explains b a "$2" "$1"
+    fi
     echo "cell $1-$2 $want first $first best $best"
     stop a KILL || true
     stop b KILL || true
