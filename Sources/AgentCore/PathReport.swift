@@ -88,8 +88,10 @@ extension AgentCore {
     }
 
     private var candidates: [PathReport.Candidate] {
-        let hosts = listenPort == 0 ? [] : localAddresses.map { Endpoint(address: $0, port: listenPort) }
+        let hosts =
+            listenPort == 0
+            ? [] : localAddresses.map { Endpoint(address: outsides[$0] ?? $0, port: listenPort) }
         return hosts.map { PathReport.Candidate(kind: .host, endpoint: $0) }
-            + reflexive.reflexive.map { PathReport.Candidate(kind: .srflx, endpoint: $0) }
+            + reflexiveCandidates.map { PathReport.Candidate(kind: .srflx, endpoint: $0) }
     }
 }

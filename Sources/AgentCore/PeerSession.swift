@@ -19,6 +19,8 @@ struct PeerSession: Sendable {
     /// What the session needs to know of the agent around it.
     struct Context {
         var localAddresses: [IPAddress]
+        /// By local address, what a 1:1 translator makes of it.
+        var outsides: [IPAddress: IPAddress]
         /// 0 while the kernel has not said.
         var listenPort: UInt16
         var isSignalConnected: Bool
@@ -199,6 +201,13 @@ struct PeerSession: Sendable {
         return ice == nil ? effects : effects + added.map { .signal(.candidate(wireForm(of: $0, context))) }
     }
 
+    /// Some of our addresses look otherwise from outside: tells the peer.
+    func tellAgain(_ changed: Set<IPAddress>, _ context: Context) -> [Effect] {
+        guard ice != nil else { return [] }
+        let again = locals.filter { changed.contains($0.endpoint.address) }
+        return again.map { .signal(.candidate(wireForm(of: $0, context))) }
+    }
+
     /// What STUN servers see of us changed: tells the peer.
     mutating func renewReflexiveCandidates(_ context: Context, random: inout RandomSource) -> [Effect] {
         let known = Dictionary(uniqueKeysWithValues: reflexives.map { ($0.endpoint, $0) })
@@ -328,9 +337,10 @@ struct PeerSession: Sendable {
         // As stock agents write it: which of our addresses is behind it is nobody's business.
         let unspecified = IPAddress(bytes: Array(repeating: 0, count: candidate.endpoint.address.bytes.count))
         let related = unspecified.map { Endpoint(address: $0, port: context.listenPort) }
+        let outside = candidate.kind == .host ? context.outsides[candidate.endpoint.address] : nil
         return RemoteCandidate(
             kind: candidate.kind,
-            endpoint: candidate.endpoint,
+            endpoint: outside.map { Endpoint(address: $0, port: candidate.endpoint.port) } ?? candidate.endpoint,
             priority: candidate.priority,
             related: candidate.kind == .host ? nil : related,
             id: candidate.id

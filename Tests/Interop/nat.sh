@@ -4,8 +4,8 @@
 # the relay. Every cell prints the seconds to the first packet and to the path that stays.
 #
 # Kinds: open (no translator), cone (mapping and filtering by nothing), address (filtering by address), port (by address
-# and port), symmetric (another port for every destination), blocked (no UDP). Two STUN servers, so that agents can tell them
-# apart; `wgctl status PEER --why` has to.
+# and port), symmetric (another port for every destination), blocked (no UDP); by name only, mapped (1:1, and the agent is told so
+# by --external-ip-map). Two STUN servers, so that agents can tell them apart; `wgctl status PEER --why` has to.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/python-server.sh"
 
@@ -34,7 +34,7 @@ rules() {
     esac
     echo '    chain prerouting { type nat hook prerouting priority dstnat; policy accept;'
     case $1 in
-        cone) echo "        iifname eth0 udp dport 51820 dnat to $2:51820" ;;
+        cone | mapped) echo "        iifname eth0 udp dport 51820 dnat to $2:51820" ;;
         address) echo "        iifname eth0 udp dport 51820 ip saddr @met dnat to $2:51820" ;;
     esac
     echo '    }'
@@ -133,16 +133,29 @@ explains() {
 path_is() { status_field "$1" ".peers.details[0].connectionType == \"$2\""; }
 since() { awk -v a="$1" -v b="$(milliseconds)" 'BEGIN { printf "%.1f", (b - a) / 1000 }'; }
 
+# flags N KIND: sets `flags`, of the agent that is behind N KIND.
+flags() {
+    flags=()
+    [ "$2" != mapped ] || flags=(--external-ip-map "10.99.0.$((30 + $1))/eth0")
+}
+# tells NAME PEER ENDPOINT: PEER knows NAME's host candidate to be ENDPOINT.
+tells() {
+    wgctl "$2" status "$1" --why --json |
+        jq -ec --arg endpoint "$3" '.peerCandidates | any(. == {type: "host", endpoint: $endpoint})'
+}
+
 # cell KIND KIND: sets `first` and `best`, seconds.
 cell() {
-    local want began
+    local want began flags
     want=$(expected "$1" "$2")
     behind a 1 "$1"
     behind b 2 "$2"
-    agent_start a
+    flags 1 "$1"
+    agent_start a "${flags[@]}"
     check "$1-$2: a is in the mesh" eventually 60 status_field a '.management.connected and .signal.connected'
     began=$(milliseconds)
-    agent_start b
+    flags 2 "$2"
+    agent_start b "${flags[@]}"
     check "$1-$2: a reaches b" eventually 60 eval 'in_host a ping -c 1 -W 1 -q "$(address b 4)"'
     first=$(since "$began")
     check "$1-$2: the path is $want" eventually 60 eval "path_is a $want && path_is b $want"
@@ -155,6 +168,8 @@ cell() {
         check "$1-$2: a knows why" explains a b "$1" "$2"
         check "$1-$2: b knows why" explains b a "$2" "$1"
     fi
+    [ "$1" != mapped ] || check "$1-$2: b knows a's outside address" tells a b 10.99.0.31:51820
+    [ "$2" != mapped ] || check "$1-$2: a knows b's outside address" tells b a 10.99.0.32:51820
     echo "cell $1-$2 $want first $first best $best"
     stop a KILL || true
     stop b KILL || true
