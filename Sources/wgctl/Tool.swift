@@ -280,6 +280,12 @@ func printing(_ bytes: [UInt8], _ invocation: Invocation) -> Int32 {
     return EXIT_FAILURE
 }
 
+/// As of bytes; the text, which may hold keys, is then overwritten and empty.
+func printing(_ text: inout ByteText, _ invocation: Invocation) -> Int32 {
+    defer { text.wipe() }
+    return printing(text.bytes, invocation)
+}
+
 private func answerHelp(_ invocation: Invocation) -> Int32? {
     switch invocation.verb {
     case "-h", "--help", "help": printing(Array(helpText(invocation).utf8), invocation)
