@@ -104,6 +104,8 @@ extension SQLiteStore {
                 UNION SELECT 'router ' || networkRouter.id || ' of network ' || network.name FROM network
                     JOIN networkRouter ON networkRouter.networkID = network.id
                     JOIN networkRouterGroup ON routerID = networkRouter.id WHERE groupID = :group
+                UNION SELECT 'user ' || user.name || ' (' || user.id || ')' FROM user
+                    JOIN userGroup ON userID = user.id WHERE groupID = :group
                 ORDER BY user
                 """,
             arguments: ["group": group.id]

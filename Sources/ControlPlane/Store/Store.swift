@@ -102,6 +102,16 @@ protocol Store: Sendable {
 
     /// - Parameter router: identifier, or name of the peer.
     func removeRouter(_ router: String, fromNetwork selector: String) async throws -> StoredNetwork
+
+    /// One consistent look at the rows, for the API.
+    func read<Answer: Sendable>(
+        _ body: @escaping @Sendable (StoreTransaction) throws -> Answer
+    ) async throws -> Answer
+
+    /// One transaction over the rows, for the API. What `body` throws undoes all of it.
+    func write<Answer: Sendable>(
+        _ body: @escaping @Sendable (StoreTransaction) throws -> Answer
+    ) async throws -> Answer
 }
 
 /// A group and the names of its members, sorted.

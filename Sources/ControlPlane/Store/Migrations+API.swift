@@ -1,0 +1,40 @@
+import GRDB
+
+/// Who may use the API, and what was done. An event outlives all that it names.
+func makeUsers(_ database: Database) throws {
+    try database.create(table: "user") { table in
+        table.primaryKey("id", .text)
+        table.column("email", .text).notNull()
+        table.column("name", .text).notNull()
+        table.column("role", .text).notNull()
+        table.column("isServiceUser", .boolean).notNull()
+        table.column("isBlocked", .boolean).notNull()
+        table.column("passwordHash", .text)
+        table.column("createdAtSeconds", .integer).notNull()
+        table.column("lastLoginSeconds", .integer)
+    }
+    try database.create(table: "userGroup") { table in
+        table.primaryKey {
+            table.column("userID", .text).references("user", onDelete: .cascade)
+            table.column("groupID", .text).references("peerGroup", onDelete: .restrict)
+        }
+    }
+    try database.create(table: "accessToken") { table in
+        table.primaryKey("id", .text)
+        table.column("userID", .text).notNull().references("user", onDelete: .cascade)
+        table.column("name", .text).notNull()
+        table.column("hash", .text).notNull().unique()
+        table.column("createdAtSeconds", .integer).notNull()
+        table.column("expiresAtSeconds", .integer).notNull()
+        table.column("createdBy", .text).notNull()
+        table.column("lastUsedSeconds", .integer)
+    }
+    try database.create(table: "event") { table in
+        table.autoIncrementedPrimaryKey("id")
+        table.column("timestampSeconds", .integer).notNull()
+        table.column("activity", .integer).notNull()
+        table.column("initiatorID", .text).notNull()
+        table.column("targetID", .text).notNull()
+        table.column("details", .text).notNull()
+    }
+}
