@@ -15,12 +15,15 @@ struct APIPermissionTests {
 
     /// By the first words of the path: written down here once more, from the specification's table.
     private static let rules: [(prefix: String, Rule)] = [
-        ("/api/users", Rule(read: ["auditor", "network_admin", "service-user"], write: []))
+        ("/api/users", Rule(read: ["auditor", "network_admin", "service-user"], write: [])),
+        ("/api/setup-keys", Rule(read: ["auditor", "network_admin", "service-user"], write: [])),
+        ("/api/peers", Rule(read: ["auditor", "network_admin", "service-user"], write: [])),
+        ("/api/groups", Rule(read: ["auditor", "network_admin", "service-user"], write: ["network_admin"])),
     ]
 
     /// Operations that every user may call, for what is their own.
     private static let everybody: Set<String> = [
-        "GET /api/users", "GET /api/users/current", "GET /api/instance/version",
+        "GET /api/users", "GET /api/peers", "GET /api/users/current", "GET /api/instance/version",
         "PUT /api/users/{userId}/password", "GET /api/users/{userId}/tokens", "POST /api/users/{userId}/tokens",
         "GET /api/users/{userId}/tokens/{tokenId}", "DELETE /api/users/{userId}/tokens/{tokenId}",
     ]

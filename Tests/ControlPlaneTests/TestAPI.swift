@@ -41,6 +41,14 @@ struct TestAPI: Sendable {
         )
     }
 
+    /// The API of a running server, whose agents get what is changed here; it makes the owner.
+    init(_ mesh: TestMesh) async throws {
+        let owner = try await mesh.administration.setUp(email: "o@x.org", name: "Olga", days: 1).token
+        let directory = try DataDirectory(path: mesh.folder)
+        let store = try SQLiteStore.open(directory, mayCreate: false, mayUpgrade: true, atSeconds: 0)
+        self.init(store: store, owner: owner, allowsSetup: false)
+    }
+
     /// - Parameter token: `nil`: the owner's; empty: none.
     func send(
         _ method: HTTPMethod,

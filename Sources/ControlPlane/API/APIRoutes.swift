@@ -3,7 +3,7 @@ import FoundationEssentials
 extension APIRoute {
     /// Every operation of the API. What is not here is not there: 404, or 405 for another method.
     static let all: [APIRoute] = [
-        InstanceAPI.routes, UsersAPI.routes, TokensAPI.routes,
+        InstanceAPI.routes, UsersAPI.routes, TokensAPI.routes, SetupKeysAPI.routes, GroupsAPI.routes, PeersAPI.routes,
     ].flatMap { $0 }
 }
 

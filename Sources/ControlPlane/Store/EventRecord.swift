@@ -21,6 +21,25 @@ struct EventRecord: Codable, Hashable, Sendable, FetchableRecord, PersistableRec
 
 /// What happens in a mesh, by the numbers that are stored and never change. Source: spec/server/domain-model.md 14.
 enum Activity: Int, CaseIterable, Sendable {
+    case peerAdd = 1
+    case peerDelete = 5
+    case setupKeyAdd = 12
+    case setupKeyUpdate = 13
+    case setupKeyRevoke = 14
+    case groupAdd = 16
+    case groupUpdate = 17
+    case peerGroupAdd = 18
+    case peerGroupDelete = 19
+    case setupKeyGroupAdd = 23
+    case setupKeyGroupDelete = 24
+    case peerSSHEnable = 30
+    case peerSSHDisable = 31
+    case peerRename = 32
+    case groupDelete = 48
+    case setupKeyDelete = 68
+    case resourceGroupAdd = 82
+    case resourceGroupDelete = 83
+    case peerAddressUpdate = 88
     case userGroupAdd = 20
     case userGroupDelete = 21
     case userRoleUpdate = 22
@@ -43,6 +62,25 @@ enum Activity: Int, CaseIterable, Sendable {
 
     private var words: (code: String, text: String) {
         switch self {
+        case .peerAdd: ("peer.setupkey.add", "Peer joined with a setup key")
+        case .peerDelete: ("user.peer.delete", "Peer deleted")
+        case .setupKeyAdd: ("setupkey.add", "Setup key made")
+        case .setupKeyUpdate: ("setupkey.update", "Setup key changed")
+        case .setupKeyRevoke: ("setupkey.revoke", "Setup key revoked")
+        case .setupKeyDelete: ("setupkey.delete", "Setup key deleted")
+        case .setupKeyGroupAdd: ("setupkey.group.add", "Group added to a setup key")
+        case .setupKeyGroupDelete: ("setupkey.group.delete", "Group removed from a setup key")
+        case .groupAdd: ("group.add", "Group made")
+        case .groupUpdate: ("group.update", "Group changed")
+        case .groupDelete: ("group.delete", "Group deleted")
+        case .peerGroupAdd: ("peer.group.add", "Peer put into a group")
+        case .peerGroupDelete: ("peer.group.delete", "Peer taken out of a group")
+        case .resourceGroupAdd: ("resource.group.add", "Resource put into a group")
+        case .resourceGroupDelete: ("resource.group.delete", "Resource taken out of a group")
+        case .peerSSHEnable: ("peer.ssh.enable", "SSH of a peer switched on")
+        case .peerSSHDisable: ("peer.ssh.disable", "SSH of a peer switched off")
+        case .peerRename: ("peer.rename", "Peer renamed")
+        case .peerAddressUpdate: ("peer.ip.update", "Address of a peer changed")
         case .userGroupAdd: ("user.group.add", "Group added to a user")
         case .userGroupDelete: ("user.group.delete", "Group removed from a user")
         case .userRoleUpdate: ("user.role.update", "Role of a user changed")

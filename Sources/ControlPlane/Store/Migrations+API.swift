@@ -38,3 +38,16 @@ func makeUsers(_ database: Database) throws {
         table.column("details", .text).notNull()
     }
 }
+
+/// Extra DNS labels, SSH, and when a key was changed.
+func widenKeysAndPeers(_ database: Database) throws {
+    try database.alter(table: "setupKey") { table in
+        table.add(column: "updatedAtSeconds", .integer)
+        table.add(column: "allowsExtraLabels", .boolean).notNull().defaults(to: false)
+    }
+    try database.alter(table: "peer") { table in
+        table.add(column: "isSSHEnabled", .boolean).notNull().defaults(to: false)
+        table.add(column: "allowsExtraLabels", .boolean).notNull().defaults(to: false)
+        table.add(column: "extraLabels", .text).notNull().defaults(to: "[]")
+    }
+}

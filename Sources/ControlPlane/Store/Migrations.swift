@@ -14,6 +14,7 @@ func migrations() -> DatabaseMigrator {
     migrator.registerMigration("2: routes", migrate: makeRoutes)
     migrator.registerMigration("3: networks", migrate: makeNetworks)
     migrator.registerMigration("4: users, access tokens, events", migrate: makeUsers)
+    migrator.registerMigration("5: more of keys and peers", migrate: widenKeysAndPeers)
     return migrator
 }
 

@@ -4,20 +4,23 @@ import MeshModel
 
 extension SQLiteStore: Store {
     func directory() async throws -> Directory {
-        try await pool.read { database in
-            let account = try account(database)
-            return Directory(
-                serial: UInt64(clamping: account.serial),
-                network: try account.network(),
-                domain: account.domain,
-                peers: try peersByID(database),
-                groups: try groupsByID(database),
-                policies: try policiesByID(database),
-                routes: try routesByID(database),
-                networks: try networksByID(database)
-            )
-        }
+        try await pool.read { try makeDirectory($0) }
     }
+}
+
+/// All that network maps are made of.
+func makeDirectory(_ database: Database) throws -> Directory {
+    let account = try account(database)
+    return Directory(
+        serial: UInt64(clamping: account.serial),
+        network: try account.network(),
+        domain: account.domain,
+        peers: try peersByID(database),
+        groups: try groupsByID(database),
+        policies: try policiesByID(database),
+        routes: try routesByID(database),
+        networks: try networksByID(database)
+    )
 }
 
 /// A value in the database that cannot be what it should be: somebody else wrote it, or the file is damaged.
@@ -93,8 +96,10 @@ private func peersByID(_ database: Database) throws -> [PeerID: Peer] {
             address: address,
             addressV6: record.addressV6.flatMap { IPAddress($0) },
             label: record.dnsLabel,
+            extraLabels: record.extraLabels,
             meta: record.meta,
-            sshPublicKey: record.sshPublicKey
+            sshPublicKey: record.sshPublicKey,
+            isSSHEnabled: record.isSSHEnabled
         )
     }
     return peers
