@@ -18,6 +18,9 @@ struct APIPermissionTests {
         ("/api/users", Rule(read: ["auditor", "network_admin", "service-user"], write: [])),
         ("/api/setup-keys", Rule(read: ["auditor", "network_admin", "service-user"], write: [])),
         ("/api/peers", Rule(read: ["auditor", "network_admin", "service-user"], write: [])),
+        ("/api/policies", Rule(read: ["auditor", "network_admin", "service-user"], write: ["network_admin"])),
+        ("/api/routes", Rule(read: ["auditor", "network_admin", "service-user"], write: ["network_admin"])),
+        ("/api/networks", Rule(read: ["auditor", "network_admin", "service-user"], write: ["network_admin"])),
         ("/api/groups", Rule(read: ["auditor", "network_admin", "service-user"], write: ["network_admin"])),
     ]
 

@@ -4,6 +4,7 @@ extension APIRoute {
     /// Every operation of the API. What is not here is not there: 404, or 405 for another method.
     static let all: [APIRoute] = [
         InstanceAPI.routes, UsersAPI.routes, TokensAPI.routes, SetupKeysAPI.routes, GroupsAPI.routes, PeersAPI.routes,
+        PoliciesAPI.routes, RoutesAPI.routes, NetworksAPI.routes, NetworkResourcesAPI.routes, NetworkRoutersAPI.routes,
     ].flatMap { $0 }
 }
 

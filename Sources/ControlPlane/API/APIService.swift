@@ -123,7 +123,8 @@ struct APIService: Sendable {
         switch error {
         case let error as APIError: return .error(error.status, error.message)
         case let error as RouteTextError: return .error(.unprocessableEntity, "\(error)")
-        case let error as ChangeRefusal: return .error(.unprocessableEntity, "\(error)")
+        case let error as ChangeRefusal:
+            return .error(error.isConflict ? .conflict : .unprocessableEntity, "\(error)")
         default:
             logger.error(
                 "API request failed",

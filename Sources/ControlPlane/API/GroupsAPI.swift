@@ -197,7 +197,7 @@ struct GroupMinimum: Encodable {
 }
 
 /// A peer or a network's resource within requests and answers; other types are kept as they are.
-struct ResourceReference: Codable, Hashable {
+struct ResourceReference: Codable, Hashable, Sendable {
     var id: String
     /// `peer`, `host`, `subnet` or `domain`.
     var type: String

@@ -23,6 +23,21 @@ struct EventRecord: Codable, Hashable, Sendable, FetchableRecord, PersistableRec
 enum Activity: Int, CaseIterable, Sendable {
     case peerAdd = 1
     case peerDelete = 5
+    case policyAdd = 9
+    case policyUpdate = 10
+    case policyDelete = 11
+    case routeAdd = 27
+    case routeDelete = 28
+    case routeUpdate = 29
+    case networkCreate = 73
+    case networkUpdate = 74
+    case networkDelete = 75
+    case networkResourceCreate = 76
+    case networkResourceUpdate = 77
+    case networkResourceDelete = 78
+    case networkRouterCreate = 79
+    case networkRouterUpdate = 80
+    case networkRouterDelete = 81
     case setupKeyAdd = 12
     case setupKeyUpdate = 13
     case setupKeyRevoke = 14
@@ -64,6 +79,21 @@ enum Activity: Int, CaseIterable, Sendable {
         switch self {
         case .peerAdd: ("peer.setupkey.add", "Peer joined with a setup key")
         case .peerDelete: ("user.peer.delete", "Peer deleted")
+        case .policyAdd: ("policy.add", "Policy made")
+        case .policyUpdate: ("policy.update", "Policy changed")
+        case .policyDelete: ("policy.delete", "Policy deleted")
+        case .routeAdd: ("route.add", "Route made")
+        case .routeDelete: ("route.delete", "Route deleted")
+        case .routeUpdate: ("route.update", "Route changed")
+        case .networkCreate: ("network.create", "Network made")
+        case .networkUpdate: ("network.update", "Network changed")
+        case .networkDelete: ("network.delete", "Network deleted")
+        case .networkResourceCreate: ("network.resource.create", "Resource added to a network")
+        case .networkResourceUpdate: ("network.resource.update", "Resource of a network changed")
+        case .networkResourceDelete: ("network.resource.delete", "Resource removed from a network")
+        case .networkRouterCreate: ("network.router.create", "Router added to a network")
+        case .networkRouterUpdate: ("network.router.update", "Router of a network changed")
+        case .networkRouterDelete: ("network.router.delete", "Router removed from a network")
         case .setupKeyAdd: ("setupkey.add", "Setup key made")
         case .setupKeyUpdate: ("setupkey.update", "Setup key changed")
         case .setupKeyRevoke: ("setupkey.revoke", "Setup key revoked")

@@ -51,3 +51,23 @@ func widenKeysAndPeers(_ database: Database) throws {
         table.add(column: "extraLabels", .text).notNull().defaults(to: "[]")
     }
 }
+
+/// All that a policy can say, and descriptions everywhere.
+func widenPolicies(_ database: Database) throws {
+    for name in ["policy", "policyRule", "route", "network", "networkResource"] {
+        try database.alter(table: name) { table in
+            table.add(column: "description", .text).notNull().defaults(to: "")
+        }
+    }
+    try database.alter(table: "policy") { table in
+        table.add(column: "postureChecks", .text).notNull().defaults(to: "[]")
+    }
+    try database.alter(table: "policyRule") { table in
+        table.add(column: "name", .text).notNull().defaults(to: "")
+        table.add(column: "hasPortRanges", .boolean).notNull().defaults(to: false)
+        table.add(column: "sourceResource", .text)
+        table.add(column: "destinationResource", .text)
+        table.add(column: "authorizedGroups", .text)
+    }
+    try database.execute(sql: "UPDATE policyRule SET hasPortRanges = 1 WHERE ports != '[]'")
+}

@@ -15,6 +15,7 @@ func migrations() -> DatabaseMigrator {
     migrator.registerMigration("3: networks", migrate: makeNetworks)
     migrator.registerMigration("4: users, access tokens, events", migrate: makeUsers)
     migrator.registerMigration("5: more of keys and peers", migrate: widenKeysAndPeers)
+    migrator.registerMigration("6: whole policies, descriptions", migrate: widenPolicies)
     return migrator
 }
 

@@ -68,7 +68,8 @@ func makeAccount(_ database: Database, domain: String, atSeconds now: Int64) thr
         action: .accept,
         protocol: .all,
         isBidirectional: true,
-        ports: []
+        ports: [],
+        name: policy.name
     )
     try rule.insert(database)
     for side in [PolicyRuleGroupRecord.Side.source, .destination] {
@@ -127,8 +128,9 @@ private func policiesByID(_ database: Database) throws -> [PolicyID: Policy] {
     let groups = Dictionary(grouping: try PolicyRuleGroupRecord.fetchAll(database), by: \.ruleID)
     var policies: [PolicyID: Policy] = [:]
     for record in try PolicyRecord.fetchAll(database) {
+        // Nobody passes a check that is not made: better no connection than one that was not meant.
         policies[PolicyID(rawValue: record.id)] = Policy(
-            isEnabled: record.isEnabled,
+            isEnabled: record.isEnabled && record.postureChecks.isEmpty,
             rules: try (rules[record.id] ?? []).map { try PolicyRule($0, groups: groups[$0.id] ?? []) }
         )
     }
@@ -137,8 +139,12 @@ private func policiesByID(_ database: Database) throws -> [PolicyID: Policy] {
 
 extension PolicyRule {
     fileprivate init(_ record: PolicyRuleRecord, groups: [PolicyRuleGroupRecord]) throws {
-        func selection(_ side: PolicyRuleGroupRecord.Side) -> PeerSelection {
-            .groups(Set(groups.filter { $0.side == side }.map { GroupID(rawValue: $0.groupID) }))
+        func selection(_ side: PolicyRuleGroupRecord.Side, _ resource: ResourceReference?) -> PeerSelection {
+            switch resource {
+            case nil: .groups(Set(groups.filter { $0.side == side }.map { GroupID(rawValue: $0.groupID) }))
+            case let resource? where resource.type == "peer": .peer(PeerID(rawValue: resource.id))
+            case let resource?: .resource(ResourceID(rawValue: resource.id))
+            }
         }
         guard record.ports.allSatisfy({ $0.first <= $0.last }) else {
             throw StoredValueError(description: "rule \(record.id): a port range ends before it starts")
@@ -146,14 +152,23 @@ extension PolicyRule {
         self.init(
             id: record.id,
             isEnabled: record.isEnabled,
-            sources: selection(.source),
-            destinations: selection(.destination),
+            sources: selection(.source, record.sourceResource),
+            destinations: selection(.destination, record.destinationResource),
             isBidirectional: record.isBidirectional,
             action: record.action == .accept ? .accept : .drop,
             transport: record.protocol.transport,
-            ports: record.ports.filter { $0.first == $0.last }.map(\.first),
-            portRanges: record.ports.filter { $0.first != $0.last }.map { $0.first...$0.last }
+            ports: record.hasPortRanges ? [] : record.singlePorts,
+            portRanges: record.hasPortRanges ? record.ports.map { $0.first...$0.last } : []
         )
+    }
+}
+
+extension PolicyRuleRecord {
+    /// Who may use SSH may use the agent's own SSH server too. Source: spec/server/domain-model.md 10, step 1.6.
+    fileprivate var singlePorts: [UInt16] {
+        let ports = ports.map(\.first)
+        let (plain, native): (UInt16, UInt16) = (22, 22022)
+        return `protocol` == .ssh && ports.contains(plain) && !ports.contains(native) ? ports + [native] : ports
     }
 }
 
@@ -161,7 +176,7 @@ extension PolicyRuleRecord.Transport {
     fileprivate var transport: FirewallRule.Transport {
         switch self {
         case .all: .all
-        case .tcp: .tcp
+        case .tcp, .ssh: .tcp
         case .udp: .udp
         case .icmp: .icmp
         }

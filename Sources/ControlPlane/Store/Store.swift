@@ -136,6 +136,8 @@ struct StoredRoute: Sendable {
 /// Why a change cannot be made; nothing of it was.
 struct ChangeRefusal: Error, Hashable, CustomStringConvertible {
     var description: String
+    /// There is such a thing already.
+    var isConflict = false
 }
 
 /// A peer that asks to join with a setup key.
