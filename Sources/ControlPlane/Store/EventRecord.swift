@@ -23,6 +23,25 @@ struct EventRecord: Codable, Hashable, Sendable, FetchableRecord, PersistableRec
 enum Activity: Int, CaseIterable, Sendable {
     case peerAdd = 1
     case peerDelete = 5
+    case unmanagedDNSGroupAdd = 25
+    case unmanagedDNSGroupDelete = 26
+    case nameServerGroupAdd = 35
+    case nameServerGroupDelete = 36
+    case nameServerGroupUpdate = 37
+    case loginExpirationEnable = 38
+    case loginExpirationDisable = 39
+    case loginExpirationUpdate = 40
+    case inactivityExpirationEnable = 65
+    case inactivityExpirationDisable = 66
+    case inactivityExpirationUpdate = 67
+    case groupPropagationEnable = 69
+    case groupPropagationDisable = 70
+    case routingPeerResolutionEnable = 71
+    case routingPeerResolutionDisable = 72
+    case domainUpdate = 84
+    case lazyConnectionEnable = 85
+    case lazyConnectionDisable = 86
+    case networkRangeUpdate = 87
     case policyAdd = 9
     case policyUpdate = 10
     case policyDelete = 11
@@ -79,6 +98,27 @@ enum Activity: Int, CaseIterable, Sendable {
         switch self {
         case .peerAdd: ("peer.setupkey.add", "Peer joined with a setup key")
         case .peerDelete: ("user.peer.delete", "Peer deleted")
+        case .unmanagedDNSGroupAdd: ("dns.setting.disabled.management.group.add", "DNS of a group left alone")
+        case .unmanagedDNSGroupDelete: ("dns.setting.disabled.management.group.delete", "DNS of a group managed")
+        case .nameServerGroupAdd: ("nameserver.group.add", "Name servers added")
+        case .nameServerGroupDelete: ("nameserver.group.delete", "Name servers deleted")
+        case .nameServerGroupUpdate: ("nameserver.group.update", "Name servers changed")
+        case .loginExpirationEnable: ("account.setting.peer.login.expiration.enable", "Logins expire")
+        case .loginExpirationDisable: ("account.setting.peer.login.expiration.disable", "Logins do not expire")
+        case .loginExpirationUpdate: ("account.setting.peer.login.expiration.update", "Life of a login changed")
+        case .inactivityExpirationEnable: ("account.peer.inactivity.expiration.enable", "Inactive peers expire")
+        case .inactivityExpirationDisable: ("account.peer.inactivity.expiration.disable", "Inactive peers stay")
+        case .inactivityExpirationUpdate: ("account.peer.inactivity.expiration.update", "Time of inactivity changed")
+        case .groupPropagationEnable: ("account.setting.group.propagation.enable", "Users' groups reach their peers")
+        case .groupPropagationDisable: ("account.setting.group.propagation.disable", "Users' groups stay theirs")
+        case .routingPeerResolutionEnable:
+            ("account.setting.routing.peer.dns.resolution.enable", "Routing peers resolve domains")
+        case .routingPeerResolutionDisable:
+            ("account.setting.routing.peer.dns.resolution.disable", "Clients resolve domains")
+        case .domainUpdate: ("account.dns.domain.update", "Domain of the peers changed")
+        case .lazyConnectionEnable: ("account.setting.lazy.connection.enable", "Lazy connections switched on")
+        case .lazyConnectionDisable: ("account.setting.lazy.connection.disable", "Lazy connections switched off")
+        case .networkRangeUpdate: ("account.network.range.update", "Network of the mesh changed")
         case .policyAdd: ("policy.add", "Policy made")
         case .policyUpdate: ("policy.update", "Policy changed")
         case .policyDelete: ("policy.delete", "Policy deleted")

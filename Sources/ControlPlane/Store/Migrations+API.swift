@@ -71,3 +71,27 @@ func widenPolicies(_ database: Database) throws {
     }
     try database.execute(sql: "UPDATE policyRule SET hasPortRanges = 1 WHERE ports != '[]'")
 }
+
+/// A group stays while DNS settings or name servers name it.
+func makeSettings(_ database: Database) throws {
+    try database.alter(table: "account") { $0.add(column: "settings", .text).notNull().defaults(to: "{}") }
+    try database.create(table: "unmanagedDNSGroup") { table in
+        table.primaryKey("groupID", .text).references("peerGroup", onDelete: .restrict)
+    }
+    try database.create(table: "nameServerGroup") { table in
+        table.primaryKey("id", .text)
+        table.column("name", .text).notNull().unique()
+        table.column("description", .text).notNull()
+        table.column("isEnabled", .boolean).notNull()
+        table.column("servers", .text).notNull()
+        table.column("isPrimary", .boolean).notNull()
+        table.column("domains", .text).notNull()
+        table.column("areSearchDomains", .boolean).notNull()
+    }
+    try database.create(table: "nameServerClientGroup") { table in
+        table.primaryKey {
+            table.column("nameServerGroupID", .text).references("nameServerGroup", onDelete: .cascade)
+            table.column("groupID", .text).references("peerGroup", onDelete: .restrict)
+        }
+    }
+}

@@ -15,11 +15,16 @@ func makeDirectory(_ database: Database) throws -> Directory {
         serial: UInt64(clamping: account.serial),
         network: try account.network(),
         domain: account.domain,
-        peers: try peersByID(database),
+        settings: AccountSettings(
+            isLazyConnectionEnabled: account.settings.lazy_connection_enabled ?? false,
+            isRoutingPeerResolutionEnabled: account.settings.routing_peer_dns_resolution_enabled ?? true
+        ),
+        peers: try peersByID(database, account),
         groups: try groupsByID(database),
         policies: try policiesByID(database),
         routes: try routesByID(database),
-        networks: try networksByID(database)
+        networks: try networksByID(database),
+        dns: try dnsSettings(database)
     )
 }
 
@@ -86,7 +91,12 @@ extension AccountRecord {
     }
 }
 
-private func peersByID(_ database: Database) throws -> [PeerID: Peer] {
+private func peersByID(_ database: Database, _ account: AccountRecord) throws -> [PeerID: Peer] {
+    // Not set: every peer.
+    let withIPv6 = try account.settings.ipv6_enabled_groups.map { groups in
+        let links = try PeerGroupMemberRecord.filter(groups.contains(Column("groupID"))).fetchAll(database)
+        return Set(links.map(\.peerID))
+    }
     var peers: [PeerID: Peer] = [:]
     for record in try PeerRecord.fetchAll(database) {
         guard let key = PublicKey(base64: record.publicKey), let address = IPAddress(record.addressV4) else {
@@ -95,7 +105,7 @@ private func peersByID(_ database: Database) throws -> [PeerID: Peer] {
         peers[PeerID(rawValue: record.id)] = Peer(
             publicKey: key,
             address: address,
-            addressV6: record.addressV6.flatMap { IPAddress($0) },
+            addressV6: withIPv6?.contains(record.id) == false ? nil : record.addressV6.flatMap { IPAddress($0) },
             label: record.dnsLabel,
             extraLabels: record.extraLabels,
             meta: record.meta,
@@ -181,6 +191,31 @@ extension PolicyRuleRecord.Transport {
         case .icmp: .icmp
         }
     }
+}
+
+private func dnsSettings(_ database: Database) throws -> DNSSettings {
+    let groups = Dictionary(grouping: try NameServerClientGroupRecord.fetchAll(database), by: \.nameServerGroupID)
+    var settings = DNSSettings(
+        unmanagedGroups: Set(try UnmanagedDNSGroupRecord.fetchAll(database).map { GroupID(rawValue: $0.groupID) })
+    )
+    for record in try NameServerGroupRecord.fetchAll(database) {
+        settings.nameServers[record.id] = DistributedNameServers(
+            isEnabled: record.isEnabled,
+            group: NameServerGroup(
+                servers: try record.servers.map { server in
+                    guard let address = IPAddress(server.ip) else {
+                        throw StoredValueError(description: "name servers \(record.id): \(server.ip) is no address")
+                    }
+                    return Endpoint(address: address, port: server.port)
+                },
+                isPrimary: record.isPrimary,
+                domains: record.domains,
+                areSearchDomains: record.areSearchDomains
+            ),
+            distributionGroups: Set((groups[record.id] ?? []).map { GroupID(rawValue: $0.groupID) })
+        )
+    }
+    return settings
 }
 
 private func routesByID(_ database: Database) throws -> [RouteID: Route] {

@@ -41,6 +41,11 @@ struct StoreTransaction {
     /// Something that a peer can see was changed: call it once in a transaction.
     func mapsChanged() throws { try raiseSerial(database) }
 
+    /// The newest rows of the audit log, newest first.
+    func events(_ maximum: Int) throws -> [EventRecord] {
+        try EventRecord.order(Column("id").desc).limit(maximum).fetchAll(database)
+    }
+
     /// All that network maps are made of.
     func directory() throws -> Directory { try makeDirectory(database) }
 
