@@ -119,6 +119,11 @@ let package = Package(
             ],
             path: "Tests/Bench"
         ),
+        .executableTarget(
+            name: "ICEDriver",
+            dependencies: ["ICE", "MeshModel", "MeshProto"],
+            path: "Tests/ICEDriver"
+        ),
         .target(
             name: "TestSupport",
             dependencies: ["CNetlink", "MeshModel", "NetlinkWire", "WGKernel", "Routing"],

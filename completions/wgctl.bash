@@ -20,7 +20,8 @@ _wgctl() {
         plan:2 | plan:3 | diff:2 | diff:3) words="$interfaces --json"; compopt -o default ;;
         monitor:*) words='--json --interval' ;;
         drain:*) words='--json --wait --socket --instance' ;;
-        status:* | history:* | undrain:*) words='--json --socket --instance' ;;
+        status:*) words='--why --json --socket --instance' ;;
+        history:* | undrain:*) words='--json --socket --instance' ;;
         routes:2) words='list select deselect' ;;
         routes:*) words='all -a --json --socket --instance' ;;
         exit:2) words='list use auto off' ;;

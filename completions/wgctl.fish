@@ -50,6 +50,7 @@ complete -c wgctl -n "$in_set; and __fish_seen_subcommand_from peer; and not __w
 complete -c wgctl -n "$in_set; and __wgctl_after peer" -a '(__wgctl_peers)'
 complete -c wgctl -n "$in_set; and __wgctl_after private-key preshared-key" -F
 complete -c wgctl -n '__fish_seen_subcommand_from show showconf plan diff monitor status history routes exit drain undrain why doctor' -l json -d 'print JSON'
+complete -c wgctl -n '__fish_seen_subcommand_from status' -l why -d 'why the way to a peer is the one it is'
 complete -c wgctl -n '__fish_seen_subcommand_from show' -l watch -d 'keep showing, with rates'
 complete -c wgctl -n '__fish_seen_subcommand_from show monitor' -l interval -x -d 'seconds between two looks'
 complete -c wgctl -n '__fish_seen_subcommand_from status history routes exit drain undrain why doctor up down' -l socket -r -F -d "the agent's socket"

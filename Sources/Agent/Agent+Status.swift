@@ -11,6 +11,7 @@ extension Agent {
         switch request {
         case .status(let request): await answer(request)
         case .routes(let request): await answer(request)
+        case .peer(let request): await answer(request)
         case .drain(let request): await answer(request)
         }
     }
@@ -18,8 +19,7 @@ extension Agent {
     private func answer(_ request: StatusRequest) async -> StatusResponse {
         switch request {
         case .statusText, .statusJSON:
-            // Counters and handshakes are the kernel's: look again, but not for everyone who polls.
-            if clock.now - lastPass > Self.activeInterval { _ = await passDone() }
+            await refreshCounters()
             let report = report()
             return StatusResponse(report.exitStatus, request == .statusText ? report.text : report.json)
         case .planText, .planJSON:
@@ -30,6 +30,11 @@ extension Agent {
         case .up, .down:
             return await setEnabled(request == .up)
         }
+    }
+
+    /// Counters and handshakes are the kernel's: look again, but not for everyone who polls.
+    func refreshCounters() async {
+        if clock.now - lastPass > Self.activeInterval { _ = await passDone() }
     }
 
     /// What a pass would change now.
@@ -71,7 +76,7 @@ extension Agent {
 
     var status: AgentStatus { core.status(nowSeconds: Int64(time(nil))) }
 
-    private func report() -> StatusReport {
+    func report() -> StatusReport {
         let status = status
         var report = StatusReport(
             core: status,

@@ -293,7 +293,9 @@ package actor Agent<Transport: NetlinkTransport> {
         do throws(NetlinkError) {
             let host = try await HostNetwork(transport: transport).interfaces(linkName: configuration.interfaceName)
             deliver(.localNetworks(LinkMonitor.localNetworks(of: host)))
-            let addresses = LinkMonitor.candidateAddresses(of: host)
+            let found = LinkMonitor.candidateAddresses(of: host, blocklist: configuration.interfaceBlocklist)
+            deliver(.outsides(configuration.externalAddresses.outsides(of: found)))
+            let addresses = found.map(\.address)
             guard addresses != localAddresses else { return }
             localAddresses = addresses
             logger.info("addresses of this host", metadata: ["count": "\(addresses.count)"])

@@ -23,6 +23,8 @@ package struct AgentFlags: Sendable {
     package var localNetworks: String?
     package var logLevel: String?
     package var exitFailure: String?
+    package var interfaceBlocklist: String?
+    package var externalIPMap: String?
 
     package init() {}
 }
@@ -48,6 +50,9 @@ package struct AgentConfiguration: Sendable {
     package var logLevel: Logger.Level
     /// What happens to an exit node's traffic when none of its gateways works.
     package var exitFailure: ExitFailurePolicy
+    /// Beginnings of names of links that peers are never told the addresses of, besides those that nobody is told.
+    package var interfaceBlocklist: [String]
+    package var externalAddresses: ExternalAddressMap
 
     /// 1280: fits every path that carries IPv6, tunnels inside tunnels included; NetBird's default too.
     package static let defaultMTUBytes: UInt32 = 1280
@@ -112,6 +117,13 @@ package struct AgentConfiguration: Sendable {
         exitFailure =
             try settings.text(flags.exitFailure, "exit-failure")?
             .parsed("closed or open", ExitFailurePolicy.init(rawValue:)) ?? .closed
+        interfaceBlocklist =
+            try settings.text(flags.interfaceBlocklist, "interface-blocklist")?
+            .parsed("a list of interface names or their beginnings, separated by commas", linkNames) ?? []
+        externalAddresses =
+            try settings.text(flags.externalIPMap, "external-ip-map")?
+            .parsed("a list of OUTSIDE[/INSIDE], INSIDE an address or interface", ExternalAddressMap.init(_:))
+            ?? ExternalAddressMap()
     }
 }
 
@@ -187,9 +199,11 @@ private func instanceName(_ text: String) -> String? {
     return isPlain && (1...32).contains(text.utf8.count) ? text : nil
 }
 
-private func linkName(_ text: String) -> String? {
-    let isAllowed = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != 0x2f && $0 != 0x3a }
-    return isAllowed && (1...15).contains(text.utf8.count) && text != "." && text != ".." ? text : nil
+private func linkName(_ text: String) -> String? { isLinkName(text) ? text : nil }
+
+private func linkNames(_ text: String) -> [String]? {
+    let names = text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
+    return names.allSatisfy(isLinkName) ? names : nil
 }
 
 private func portNumber(_ text: String) -> UInt16? { UInt16(text) }

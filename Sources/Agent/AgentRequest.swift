@@ -4,6 +4,7 @@ import MeshModel
 package enum AgentRequest: Hashable, Sendable {
     case status(StatusRequest)
     case routes(RouteRequest)
+    case peer(PeerRequest)
     case drain(DrainRequest)
 
     /// With its newline; some 60 networks by name. Longer ones are refused unread.
@@ -17,6 +18,8 @@ package enum AgentRequest: Hashable, Sendable {
             self = .status(request)
         } else if let request = RouteRequest(line: line) {
             self = .routes(request)
+        } else if let request = PeerRequest(line: line) {
+            self = .peer(request)
         } else if let request = DrainRequest(line: line) {
             self = .drain(request)
         } else {
@@ -29,6 +32,7 @@ package enum AgentRequest: Hashable, Sendable {
         switch self {
         case .status(let request): request.needsRoot
         case .routes(let request): request.needsRoot
+        case .peer: false
         case .drain: true
         }
     }

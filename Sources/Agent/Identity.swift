@@ -12,6 +12,8 @@ package struct Identity: Sendable {
     }
 
     private static let fileName = "private.key"
+    /// 44 characters of base64, and the end of their line.
+    private static let fileBytes = 45
 
     /// Reads the key, or makes and stores one if there is none yet.
     ///
@@ -20,16 +22,22 @@ package struct Identity: Sendable {
     package static func loadOrCreate(in directory: StateDirectory) throws(AgentFailure) -> Identity {
         if let identity = try load(from: directory) { return identity }
         let identity = Identity(privateKey: .generate())
-        try directory.write(identity.privateKey.base64 + "\n", to: fileName)
+        var text: [UInt8] = []
+        text.reserveCapacity(fileBytes)
+        defer { text.wipe() }
+        identity.privateKey.append(base64To: &text)
+        text.append(UInt8(ascii: "\n"))
+        try directory.write(text, to: fileName)
         return identity
     }
 
     /// - Returns: `nil` if no key was made yet.
     /// - Throws: `AgentFailure` with `.stateDamaged` if the file holds no key.
     package static func load(from directory: StateDirectory) throws(AgentFailure) -> Identity? {
-        guard let text = try directory.read(fileName) else { return nil }
-        guard text.hasSuffix("\n"), let key = PrivateKey(base64: String(text.dropLast())),
-            key.bytes.contains(where: { $0 != 0 })
+        guard var text = try directory.read(fileName, atMost: StateDirectory.smallFileBytes) else { return nil }
+        defer { text.wipe() }
+        guard text.last == UInt8(ascii: "\n"), let key = PrivateKey(base64: text.span.extracting(droppingLast: 1)),
+            !key.isZero
         else { throw directory.damaged(fileName, "it holds no private key in base64") }
         return Identity(privateKey: key)
     }

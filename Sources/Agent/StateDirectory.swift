@@ -72,7 +72,11 @@ package final class StateDirectory: Sendable {
         var bytes = [UInt8](repeating: 0, count: Int(status.st_size) + 1)
         var count = 0
         while count < bytes.count {
-            let more = bytes[count...].withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+            // In place: through a slice it would be a copy, and the file may be a key.
+            let more = bytes.withUnsafeMutableBytes { bytes in
+                let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[count...])
+                return Glibc.read(descriptor, rest.baseAddress, rest.count)
+            }
             if more < 0, errno == EINTR { continue }
             guard more >= 0 else { throw AgentFailure(.failure, "cannot read \(file): \(errorText(errno))") }
             if more == 0 { break }

@@ -86,7 +86,9 @@ extension StatusReport {
         ])
     }
 
-    private func object(_ peer: PeerStatus) -> JSONValue {
+    private func object(_ peer: PeerStatus) -> JSONValue { .object(members(of: peer)) }
+
+    func members(of peer: PeerStatus) -> [(String, JSONValue)] {
         var kinds = ("", "")
         var endpoints = ("", "")
         switch peer.path {
@@ -101,7 +103,7 @@ extension StatusReport {
         }
         let address = peer.allowedIPs.first { $0.isV4 }?.address
         let addressV6 = peer.allowedIPs.first { !$0.isV4 }?.address
-        return .object([
+        return [
             ("fqdn", .string(peer.fqdn)),
             ("netbirdIp", .string(address.map { "\($0)" } ?? "")),
             ("netbirdIpv6", .string(addressV6.map { "\($0)" } ?? "")),
@@ -119,6 +121,6 @@ extension StatusReport {
             ("allowedIPs", .array(peer.allowedIPs.map { .string("\($0)") })),
             ("agentVersion", .string(peer.agentVersion)),
             ("lastError", peer.lastError.map(JSONValue.string) ?? .null),
-        ])
+        ]
     }
 }

@@ -44,7 +44,7 @@ extension StatusReport {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private func block(_ peer: PeerStatus) -> [String] {
+    func block(_ peer: PeerStatus) -> [String] {
         var kinds = "-/-"
         var endpoints = "-/-"
         switch peer.path {

@@ -111,7 +111,7 @@ package struct StatusServer: Sendable {
         guard let request = AgentRequest(line: line) else {
             let known =
                 StatusRequest.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
-                + ", \"routes ...\", \"exit ...\", \"drain text\", \"undrain text\""
+                + ", \"routes ...\", \"exit ...\", \"peer ...\", \"drain text\", \"undrain text\""
             return StatusResponse(.usage, "unknown request; known are \(known)\n")
         }
         guard isRoot || !request.needsRoot else {

@@ -23,7 +23,7 @@ extension AgentCore.Input {
         case .lastEndpoints: "endpoints of last time"
         case .setDraining(let isDraining): isDraining ? "wgctl drain" : "wgctl undrain"
         case .setEnabled(let isEnabled): isEnabled ? "wgctl up" : "wgctl down"
-        case .localAddresses, .localNetworks: "addresses of this host"
+        case .localAddresses, .localNetworks, .outsides: "addresses of this host"
         case .signal(let peer, _): "signal message from \(peer)"
         case .datagram: "path check"
         case .relay: "relay"

@@ -50,7 +50,7 @@ extension AgentCore {
         return routing.status { names[$0] ?? "\($0)" }
     }
 
-    private func status(of peer: RemotePeer, nowSeconds: Int64) -> PeerStatus {
+    func status(of peer: RemotePeer, nowSeconds: Int64) -> PeerStatus {
         let session = sessions[peer.publicKey]
         let observation = observed[peer.publicKey]
         return PeerStatus(

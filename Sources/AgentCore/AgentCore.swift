@@ -23,6 +23,8 @@ public struct AgentCore: Sendable {
         case signal(from: PublicKey, SignalMessage)
         /// Addresses that may serve as host candidates: those of every usable interface but our own.
         case localAddresses([IPAddress])
+        /// Of these, the ones that a 1:1 translator shows otherwise, and how; see `ExternalAddressMap`.
+        case outsides([IPAddress: IPAddress])
         /// The networks of those interfaces, which a gateway may be told to keep to itself.
         case localNetworks(Set<IPPrefix>)
         /// The UDP port that the kernel's WireGuard socket is bound to.
@@ -88,6 +90,8 @@ public struct AgentCore: Sendable {
     var homeRelay: String?
     var reflexive = ReflexiveGatherer()
     var localAddresses: [IPAddress] = []
+    /// By local address, what peers are told in its place.
+    var outsides: [IPAddress: IPAddress] = [:]
     var localNetworks: Set<IPPrefix> = []
     var listenPort: UInt16 = 0
     var deregistration: String?
@@ -152,6 +156,8 @@ public struct AgentCore: Sendable {
             guard addresses != localAddresses else { return [] }
             localAddresses = addresses
             return renewLocalCandidates(at: now)
+        case .outsides(let outsides):
+            return setOutsides(outsides)
         case .localNetworks(let networks):
             localNetworks = networks
             return reconcileIfChanged()
@@ -282,7 +288,7 @@ public struct AgentCore: Sendable {
             return [.ignored("STUN from inside the overlay: a tunnel inside the tunnel is refused")]
         }
         if reflexive.isWaiting(for: message.transactionID) {
-            return reflexive.receive(message, datagram) ? announceReflexive(at: now) : []
+            return reflexive.receive(message, datagram, at: now) ? announceReflexive(at: now) : []
         }
         guard let peer = recipient(of: message) else { return [.ignored("STUN message for no session of ours")] }
         return drive(peer) { session, context, random in
@@ -338,9 +344,10 @@ public struct AgentCore: Sendable {
         guard var session = sessions[peer] else { return [] }
         let context = PeerSession.Context(
             localAddresses: localAddresses,
+            outsides: outsides,
             listenPort: listenPort,
             isSignalConnected: signalServer == .connected,
-            reflexive: reflexive.reflexive,
+            reflexive: reflexiveCandidates,
             homeRelay: homeRelay,
             kernelEndpoint: observed[peer].flatMap { $0.latestHandshakeSeconds > 0 ? $0.endpoint : nil }
         )

@@ -27,7 +27,7 @@ extension PeerSession {
     /// We have a relay now: the peer learns of it by an offer, which does not disturb a session that ICE is at work on.
     mutating func announceRelay(_ context: Context) -> [Effect] {
         let isReachable = context.isSignalConnected && context.listenPort != 0
-        return (isReachable ? [.signal(.offer(description(context)))] : []) + renewRelay(context)
+        return (isReachable ? [offer(context)] : []) + renewRelay(context)
     }
 
     /// The peer is there, behind `endpoint`.

@@ -19,6 +19,8 @@ struct PeerSession: Sendable {
     /// What the session needs to know of the agent around it.
     struct Context {
         var localAddresses: [IPAddress]
+        /// By local address, what a 1:1 translator makes of it.
+        var outsides: [IPAddress: IPAddress]
         /// 0 while the kernel has not said.
         var listenPort: UInt16
         var isSignalConnected: Bool
@@ -56,6 +58,16 @@ struct PeerSession: Sendable {
     /// About the direct path in use; `nil`: there is none.
     var doubt: PathDoubt?
     private(set) var lastError: String?
+    private(set) var offersSent = 0
+    /// The last ICE session that found no path or lost it; `nil` once a later one has found one.
+    private(set) var lastFailure: EndedICE?
+
+    /// An ICE session that is over, and what it had found.
+    struct EndedICE: Hashable, Sendable {
+        var report: ICEReport
+        var failure: ICEFailure
+        var ended: ContinuousClock.Instant
+    }
 
     private static let mostEarlyCandidates = 64
     /// How long the other side leaves the first handshake to the controller. Source: spec/wire/ice.md 7.2.
@@ -156,9 +168,14 @@ struct PeerSession: Sendable {
         if guardian.isDue(isDirect: ice != nil, isRelayed: isRelayed, at: now, random: &random),
             context.isSignalConnected, context.listenPort != 0
         {
-            effects.append(.signal(.offer(description(context))))
+            effects.append(offer(context))
         }
         return effects
+    }
+
+    mutating func offer(_ context: Context) -> Effect {
+        offersSent += 1
+        return .signal(.offer(description(context)))
     }
 
     /// Our addresses or our port changed: tells ICE and the peer.
@@ -182,6 +199,13 @@ struct PeerSession: Sendable {
         }
         let effects = driveICE(.localCandidates(locals), at: now, random: &random)
         return ice == nil ? effects : effects + added.map { .signal(.candidate(wireForm(of: $0, context))) }
+    }
+
+    /// Some of our addresses look otherwise from outside: tells the peer.
+    func tellAgain(_ changed: Set<IPAddress>, _ context: Context) -> [Effect] {
+        guard ice != nil else { return [] }
+        let again = locals.filter { changed.contains($0.endpoint.address) }
+        return again.map { .signal(.candidate(wireForm(of: $0, context))) }
     }
 
     /// What STUN servers see of us changed: tells the peer.
@@ -270,8 +294,11 @@ struct PeerSession: Sendable {
             switch effect {
             case .send(let datagram): effects.append(.send(datagram))
             case .ignored(let reason): effects.append(.ignored(reason))
-            case .selected(let pair): use(pair.remote.endpoint, at: now)
+            case .selected(let pair):
+                lastFailure = nil
+                use(pair.remote.endpoint, at: now)
             case .failed(let failure):
+                lastFailure = EndedICE(report: agent.report, failure: failure, ended: now)
                 lastError = failure.description
                 pendingEndpoint = nil
                 effects += leaveDirect(failure, at: now)
@@ -310,9 +337,10 @@ struct PeerSession: Sendable {
         // As stock agents write it: which of our addresses is behind it is nobody's business.
         let unspecified = IPAddress(bytes: Array(repeating: 0, count: candidate.endpoint.address.bytes.count))
         let related = unspecified.map { Endpoint(address: $0, port: context.listenPort) }
+        let outside = candidate.kind == .host ? context.outsides[candidate.endpoint.address] : nil
         return RemoteCandidate(
             kind: candidate.kind,
-            endpoint: candidate.endpoint,
+            endpoint: outside.map { Endpoint(address: $0, port: candidate.endpoint.port) } ?? candidate.endpoint,
             priority: candidate.priority,
             related: candidate.kind == .host ? nil : related,
             id: candidate.id

@@ -6,17 +6,25 @@ import MeshModel
 /// Nothing is asked while no session is being set up; an answer serves all sessions of the next 25 s. Source:
 /// spec/wire/ice.md 3; timing of retransmissions: RFC 8489, section 6.2.1, but fewer of them.
 struct ReflexiveGatherer: Sendable {
-    /// By transaction.
-    private struct Request {
+    struct Question: Hashable {
         var local: Endpoint
         var server: Endpoint
+    }
+
+    typealias Sighting = CandidatePair.Sighting
+
+    /// By transaction.
+    private struct Request {
+        var question: Question
         var attempts: Int
     }
 
     /// Addresses of the servers, in order of preference; of each family the first two are asked.
     var servers: [Endpoint] = []
-    /// What the servers said, by our own address.
-    private(set) var mapped: [Endpoint: Endpoint] = [:]
+    /// What the servers said.
+    private(set) var mapped: [Question: Sighting] = [:]
+    /// Asked in vain the last time.
+    private(set) var unanswered: Set<Question> = []
     private var requests: [[UInt8]: Request] = [:]
     private var begun: ContinuousClock.Instant?
     private var nextAttempt: ContinuousClock.Instant?
@@ -31,7 +39,10 @@ struct ReflexiveGatherer: Sendable {
     var deadline: ContinuousClock.Instant? { requests.isEmpty ? nil : nextAttempt }
 
     /// Addresses that are not our own, which peers may reach us at.
-    var reflexive: [Endpoint] { Set(mapped.filter { $0.key != $0.value }.values).sorted() }
+    var reflexive: [Endpoint] {
+        let own = Set(mapped.keys.map(\.local))
+        return Set(mapped.values.map(\.mapped)).subtracting(own).sorted()
+    }
 
     func isWaiting(for transactionID: [UInt8]) -> Bool { requests[transactionID] != nil }
 
@@ -46,9 +57,9 @@ struct ReflexiveGatherer: Sendable {
         if isFresh(at: now) { return [] }
         requests = [:]
         for local in locals.prefix(Self.mostLocals) {
-            let alike = servers.filter { $0.address.isV4 == local.address.isV4 }
-            for server in alike.prefix(Self.mostServersPerFamily) {
-                requests[random.bytes(12)] = Request(local: local, server: server, attempts: 0)
+            for server in asked(from: local) {
+                let question = Question(local: local, server: server)
+                requests[random.bytes(12)] = Request(question: question, attempts: 0)
             }
         }
         if requests.isEmpty { return [] }
@@ -56,28 +67,36 @@ struct ReflexiveGatherer: Sendable {
         return send(at: now)
     }
 
+    /// The servers that a local address puts its question to.
+    func asked(from local: Endpoint) -> ArraySlice<Endpoint> {
+        servers.filter { $0.address.isV4 == local.address.isV4 }.prefix(Self.mostServersPerFamily)
+    }
+
     /// Our addresses or our port changed: what was known is not true any more.
     mutating func forget() {
         mapped = [:]
+        unanswered = []
         requests = [:]
         begun = nil
     }
 
     mutating func tick(at now: ContinuousClock.Instant) -> [Datagram] {
         guard let deadline, deadline <= now else { return [] }
+        unanswered.formUnion(requests.values.filter { $0.attempts >= Self.mostAttempts }.map(\.question))
         requests = requests.filter { $0.value.attempts < Self.mostAttempts }
         return send(at: now)
     }
 
     /// - Returns: whether what is known changed.
-    mutating func receive(_ message: STUNMessage, _ datagram: Datagram) -> Bool {
-        guard let request = requests[message.transactionID], request.server == datagram.remote,
-            request.local == datagram.local, message.kind == .bindingSuccess, let address = message.mappedAddress,
-            address.port != 0
+    mutating func receive(_ message: STUNMessage, _ datagram: Datagram, at now: ContinuousClock.Instant) -> Bool {
+        let question = Question(local: datagram.local, server: datagram.remote)
+        guard requests[message.transactionID]?.question == question, message.kind == .bindingSuccess,
+            let address = message.mappedAddress, address.port != 0
         else { return false }
         requests[message.transactionID] = nil
-        let former = mapped.updateValue(address, forKey: request.local)
-        return former != address
+        unanswered.remove(question)
+        let former = mapped.updateValue(Sighting(mapped: address, since: now), forKey: question)
+        return former?.mapped != address
     }
 
     private mutating func send(at now: ContinuousClock.Instant) -> [Datagram] {
@@ -87,7 +106,8 @@ struct ReflexiveGatherer: Sendable {
             request.attempts += 1
             attempts = max(attempts, request.attempts)
             requests[id] = request
-            return Datagram(local: request.local, remote: request.server, bytes: STUNMessage.bareRequest(id))
+            let question = request.question
+            return Datagram(local: question.local, remote: question.server, bytes: STUNMessage.bareRequest(id))
         }
         nextAttempt = now + Self.retransmissionTimeout * (1 << max(0, attempts - 1))
         return datagrams

@@ -138,6 +138,8 @@ static ptrdiff_t receive(int fileDescriptor, void *buffer, size_t count, int fla
     return size;
 }
 
+void CNetlink_wipe(void *bytes, size_t count) { explicit_bzero(bytes, count); }
+
 ptrdiff_t CNetlink_receive(CNetlink_Socket *socket, void *buffer, size_t count) {
     return receive(mnl_socket_get_fd(mnl(socket)), buffer, count, 0);
 }

@@ -11,8 +11,25 @@ public struct CandidatePair: Hashable, Sendable {
     /// Smallest time between a check and its answer; `nil` before the first answer.
     public var roundTrip: Duration?
 
+    /// Of our checks through it, since the pair was made.
+    public internal(set) var answersReceived = 0
+    /// Valid checks of the other side that came through it.
+    public internal(set) var checksReceived = 0
+    /// Where the other side saw our last answered check come from, and since when it sees just that; `nil`: not told.
+    public internal(set) var sighting: Sighting?
+
+    public struct Sighting: Hashable, Sendable {
+        public var mapped: Endpoint
+        public var since: ContinuousClock.Instant
+
+        public init(mapped: Endpoint, since: ContinuousClock.Instant) {
+            self.mapped = mapped
+            self.since = since
+        }
+    }
+
     /// Checks sent since the pair was made or last triggered.
-    var checksSent = 0
+    public internal(set) var checksSent = 0
     var lastCheck: ContinuousClock.Instant?
     /// The other side nominated the pair before our own check through it succeeded.
     var isNominatedByRemote = false

@@ -91,6 +91,7 @@ extension ICEAgent {
         learnPeerReflexive(request, datagram)
         let key = CandidatePair.Key(local: datagram.local, remote: datagram.remote)
         guard let pair = pairs[key] else { return [answer, .ignored("check at an address that is no candidate")] }
+        pairs[key]?.checksReceived += 1
         if key == selected { lastHeard = now }
         if request.hasUseCandidate, !isControlling {
             if pair.state == .succeeded { return [answer] + select(key, at: now) }
@@ -150,6 +151,10 @@ extension ICEAgent {
         let roundTrip = now - transaction.sent
         pair.roundTrip = min(pair.roundTrip ?? roundTrip, roundTrip)
         pair.state = .succeeded
+        pair.answersReceived += 1
+        if let mapped = response.mappedAddress, mapped != pair.sighting?.mapped {
+            pair.sighting = CandidatePair.Sighting(mapped: mapped, since: now)
+        }
         pairs[transaction.pair] = pair
         if transaction.pair == selected { lastHeard = now }
         if transaction.hasUseCandidate || pair.isNominatedByRemote && !isControlling {

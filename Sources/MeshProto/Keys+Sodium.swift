@@ -8,16 +8,14 @@ extension PrivateKey {
         var bytes = [UInt8](repeating: 0, count: Int(crypto_scalarmult_SCALARBYTES))
         defer { sodium_memzero(&bytes, bytes.count) }
         randombytes_buf(&bytes, bytes.count)
-        bytes[0] &= 0b1111_1000
-        bytes[31] = bytes[31] & 0b0111_1111 | 0b0100_0000
         guard let key = PrivateKey(bytes: bytes) else { preconditionFailure("a scalar has \(bytes.count) bytes") }
-        return key
+        return key.clamped
     }
 
     /// The public half, as `wg pubkey` computes it (clamping happens inside, so any 32 bytes have one).
     package var publicKey: PublicKey {
         var point = [UInt8](repeating: 0, count: Int(crypto_scalarmult_BYTES))
-        let status = crypto_scalarmult_base(&point, bytes)
+        let status = withUnsafePointer { crypto_scalarmult_base(&point, $0) }
         guard status == 0, let key = PublicKey(bytes: point) else {
             preconditionFailure("crypto_scalarmult_base failed with \(status)")
         }

@@ -169,7 +169,7 @@ private final class SharedSecret: Sendable {
     init?(own: PrivateKey, other: PublicKey) {
         bytes = .allocate(capacity: Self.length)
         bytes.initialize(repeating: 0, count: Self.length)
-        guard crypto_box_beforenm(bytes, other.bytes, own.bytes) == 0 else { return nil }
+        guard own.withUnsafePointer({ crypto_box_beforenm(bytes, other.bytes, $0) }) == 0 else { return nil }
     }
 
     deinit {

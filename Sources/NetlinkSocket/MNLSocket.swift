@@ -5,8 +5,10 @@ import NetlinkWire
 struct MNLSocket: ~Copyable, Sendable {
     // Safe: the value cannot be copied, and nobody else has the pointer.
     private nonisolated(unsafe) let socket: OpaquePointer
-    /// The datagram that was received last.
+    /// The datagram that is being read.
     private var buffer: [UInt8] = []
+    /// Whether datagrams may hold keys, as those of WireGuard's family do: then they are overwritten once read.
+    private let holdsSecrets: Bool
 
     /// - Parameters:
     ///   - bus: `NETLINK_ROUTE`, `NETLINK_GENERIC` or `NETLINK_NETFILTER`.
@@ -19,6 +21,7 @@ struct MNLSocket: ~Copyable, Sendable {
             throw NetlinkError(operation: operation, code: code)
         }
         self.socket = socket
+        holdsSecrets = bus == NETLINK_GENERIC
     }
 
     deinit { CNetlink_close(socket) }
@@ -43,6 +46,7 @@ struct MNLSocket: ~Copyable, Sendable {
         _ body: (NetlinkMessagePlace, RawSpan) throws(NetlinkError) -> Void
     ) throws(NetlinkError) {
         let size = try receive(operation: operation)
+        defer { if holdsSecrets { buffer.withUnsafeMutableBytes { CNetlink_wipe($0.baseAddress, $0.count) } } }
         let bytes = buffer.span.bytes
         var cursor = NetlinkMessageCursor(size)
         while true {

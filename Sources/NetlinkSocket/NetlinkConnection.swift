@@ -55,7 +55,8 @@ struct NetlinkConnection: ~Copyable, Sendable {
         var start = 0
         while start < batch.count {
             if start > 0, !isCleaningUp { try Self.checkCancellation(batch[start].operation) }
-            let datagram = try fill(from: batch, at: start)
+            var datagram = try fill(from: batch, at: start)
+            defer { datagram.bytes.withUnsafeMutableBytes { CNetlink_wipe($0.baseAddress, $0.count) } }
             let operation = batch[start].operation
             let outcomes = try withSocket(for: batch[start]) { socket throws(NetlinkError) in
                 try socket.send([datagram.bytes], operation: operation)

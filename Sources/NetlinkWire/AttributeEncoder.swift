@@ -60,6 +60,9 @@ public struct AttributeEncoder: Sendable {
     /// Bytes so far.
     @inlinable public var count: Int { storage.count }
 
+    /// Overwrites what it holds, which then is zeros.
+    public mutating func wipe() { storage.withUnsafeMutableBytes { CNetlink_wipe($0.baseAddress, $0.count) } }
+
     /// With the NUL that the kernel wants (`NLA_NUL_STRING`).
     public mutating func append(_ type: Int, string value: String) { append(type, bytes: Array(value.utf8) + [0]) }
 

@@ -37,14 +37,14 @@ struct DeviceMessages {
 
     /// - Parameter budgetBytes: at least `DeviceOperation.leastBudgetBytes`.
     init(interface: String, budgetBytes: Int) {
-        self.init(interface: interface, budgetBytes: budgetBytes, finished: [], expectedBytes: 128)
+        self.init(interface: interface, budgetBytes: budgetBytes, finished: [])
     }
 
     mutating func append(_ operation: DeviceOperation) {
         switch operation {
         case .setPrivateKey(let key):
             beginDeviceAttribute()
-            encoder.append(WireGuardFamily.Device.privateKey, bytes: key.bytes)
+            encoder.append(WireGuardFamily.Device.privateKey, count: WireGuardFamily.keyBytes) { key.append(to: &$0) }
         case .setListenPort(let port):
             beginDeviceAttribute()
             encoder.append(WireGuardFamily.Device.listenPort, integer: port)
@@ -72,18 +72,15 @@ struct DeviceMessages {
         return finished
     }
 
+    /// Overwrites the message that is not finished; it is of no more use then.
+    mutating func wipe() { encoder.wipe() }
+
     /// The current message takes no more.
     mutating func endMessage() {
         if isEmpty { return }
         if let peersStart { encoder.close(peersStart) }
         finished.append(encoder.bytes)
-        // Where one message was filled, the next will be.
-        self = DeviceMessages(
-            interface: interface,
-            budgetBytes: budgetBytes,
-            finished: finished,
-            expectedBytes: budgetBytes
-        )
+        self = DeviceMessages(interface: interface, budgetBytes: budgetBytes, finished: finished)
     }
 
     /// The kernel applies the device's attributes before the peers of the same message, whatever their order.
@@ -93,7 +90,7 @@ struct DeviceMessages {
     }
 
     private mutating func append(_ change: PeerChange, flags: UInt32) {
-        var peer = encodeHead(of: change, flags: flags)
+        var head = PeerHead(change: change, flags: flags)
         // Removals first: an allowed IP in both lists ends up present.
         let removals = change.removedAllowedIPs.count
         let count = removals + change.addedAllowedIPs.count
@@ -104,10 +101,10 @@ struct DeviceMessages {
                 : AllowedIPItem(prefix: change.addedAllowedIPs[index - removals], isRemoval: false)
         }
         while true {
-            let least = peer.count + (next < count ? AttributeEncoder.headerBytes + item(next).sizeBytes : 0)
+            let least = head.sizeBytes + (next < count ? AttributeEncoder.headerBytes + item(next).sizeBytes : 0)
             beginPeer(leastBytes: least)
             let start = encoder.open(0)
-            encoder.append(encoded: peer)
+            head.append(to: &encoder)
             if next < count {
                 let list = encoder.open(WireGuardFamily.Peer.allowedIPs)
                 while next < count, encoder.bytes.count + item(next).sizeBytes <= budgetBytes {
@@ -119,7 +116,7 @@ struct DeviceMessages {
             encoder.close(start)
             if next == count { return }
             let continuation = PeerChange(publicKey: change.publicKey)
-            peer = encodeHead(of: continuation, flags: WireGuardFamily.PeerFlag.updateOnly)
+            head = PeerHead(change: continuation, flags: WireGuardFamily.PeerFlag.updateOnly)
         }
     }
 
@@ -130,34 +127,55 @@ struct DeviceMessages {
         isEmpty = false
     }
 
-    private init(interface: String, budgetBytes: Int, finished: [[UInt8]], expectedBytes: Int) {
+    private init(interface: String, budgetBytes: Int, finished: [[UInt8]]) {
         self.interface = interface
         self.budgetBytes = budgetBytes
         self.finished = finished
-        encoder = AttributeEncoder(expectedBytes: expectedBytes)
+        // All the room at once: growing would leave keys behind in memory that nobody overwrites.
+        encoder = AttributeEncoder(expectedBytes: budgetBytes)
         encoder.append(WireGuardFamily.Device.name, string: interface)
     }
 }
 
 /// Everything of a peer but its allowed IPs.
-private func encodeHead(of change: PeerChange, flags: UInt32) -> [UInt8] {
-    var peer = AttributeEncoder()
-    peer.append(WireGuardFamily.Peer.publicKey, bytes: change.publicKey.bytes)
-    if flags != 0 { peer.append(WireGuardFamily.Peer.flags, integer: flags) }
-    switch change.presharedKey {
-    case nil: break
-    case .set(let key): peer.append(WireGuardFamily.Peer.presharedKey, bytes: key.bytes)
-    case .clear:
-        // 32 zero bytes mean none.
-        peer.append(WireGuardFamily.Peer.presharedKey, bytes: Array(repeating: 0, count: WireGuardFamily.keyBytes))
+private struct PeerHead {
+    let change: PeerChange
+    let flags: UInt32
+
+    var sizeBytes: Int {
+        var size = keyAttributeBytes
+        if flags != 0 { size += 8 }
+        if change.presharedKey != nil { size += keyAttributeBytes }
+        if change.persistentKeepaliveSeconds != nil { size += 8 }
+        if let endpoint = change.endpoint { size += AttributeEncoder.headerBytes + (endpoint.address.isV4 ? 16 : 28) }
+        return size
     }
-    if let seconds = change.persistentKeepaliveSeconds {
-        peer.append(WireGuardFamily.Peer.keepalive, integer: seconds)
+
+    func append(to encoder: inout AttributeEncoder) {
+        let end = encoder.count + sizeBytes
+        encoder.append(WireGuardFamily.Peer.publicKey, count: WireGuardFamily.keyBytes) {
+            change.publicKey.append(to: &$0)
+        }
+        if flags != 0 { encoder.append(WireGuardFamily.Peer.flags, integer: flags) }
+        if let presharedKey = change.presharedKey {
+            encoder.append(WireGuardFamily.Peer.presharedKey, count: WireGuardFamily.keyBytes) { bytes in
+                switch presharedKey {
+                case .set(let key): key.append(to: &bytes)
+                // 32 zero bytes mean none.
+                case .clear: bytes.append(contentsOf: repeatElement(0, count: WireGuardFamily.keyBytes))
+                }
+            }
+        }
+        if let seconds = change.persistentKeepaliveSeconds {
+            encoder.append(WireGuardFamily.Peer.keepalive, integer: seconds)
+        }
+        if let endpoint = change.endpoint {
+            encoder.append(WireGuardFamily.Peer.endpoint, bytes: endpoint.sockaddr(scope: change.endpointScope))
+        }
+        precondition(encoder.count == end, "a peer of \(encoder.count - end) bytes more than announced")
     }
-    if let endpoint = change.endpoint {
-        peer.append(WireGuardFamily.Peer.endpoint, bytes: endpoint.sockaddr(scope: change.endpointScope))
-    }
-    return peer.bytes
+
+    private var keyAttributeBytes: Int { AttributeEncoder.headerBytes + WireGuardFamily.keyBytes }
 }
 
 /// One element of `WGPEER_A_ALLOWEDIPS`.

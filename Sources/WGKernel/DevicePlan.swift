@@ -21,7 +21,8 @@ public func plan(
     removesAllowedIPs: Bool = false
 ) -> [DeviceOperation] {
     var operations: [DeviceOperation] = []
-    if current.privateKey.map(clamped) != clamped(desired.privateKey) {
+    // The kernel clamps what it is given, and reports the result.
+    if current.privateKey?.clamped != desired.privateKey.clamped {
         operations.append(.setPrivateKey(desired.privateKey))
     }
     if desired.listenPort != 0, current.listenPort != desired.listenPort {
@@ -111,14 +112,6 @@ private func difference(_ a: [IPPrefix], _ b: [IPPrefix]) -> [IPPrefix] {
         while let first = rest.first, first < element { rest.removeFirst() }
         return rest.first != element
     }
-}
-
-/// The key as the kernel reports it: it sets the fixed bits of a Curve25519 scalar (RFC 7748, section 5) when it takes one.
-private func clamped(_ key: PrivateKey) -> [UInt8] {
-    var bytes = key.bytes
-    bytes[0] &= 0b1111_1000
-    bytes[31] = bytes[31] & 0b0111_1111 | 0b0100_0000
-    return bytes
 }
 
 private func creation(of peer: PeerConfiguration, allowedIPs: [IPPrefix]) -> PeerChange {

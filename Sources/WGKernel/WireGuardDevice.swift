@@ -1,4 +1,5 @@
 import CNetlink
+import MeshModel
 public import NetlinkWire
 
 /// Reads and changes one kernel WireGuard interface.
@@ -43,19 +44,26 @@ public struct WireGuardDevice<Transport: NetlinkTransport>: Sendable {
         try checkName(operation)
         let budgetBytes = DeviceOperation.defaultBudgetBytes
         var messages = DeviceMessages(interface: name, budgetBytes: budgetBytes)
+        defer { messages.wipe() }
         // Each message goes as soon as it is full: all of them together are megabytes.
         for change in operations {
             messages.append(change)
-            if messages.hasFinished { try await send(messages.takeFinished(), operation) }
+            if messages.hasFinished {
+                var finished = messages.takeFinished()
+                try await send(&finished, operation)
+            }
         }
         messages.endMessage()
-        try await send(messages.takeFinished(), operation)
+        var last = messages.takeFinished()
+        try await send(&last, operation)
     }
 
-    private func send(_ messages: [[UInt8]], _ operation: String) async throws(NetlinkError) {
+    /// - Parameter messages: overwritten, whatever becomes of them: they may hold keys. Nobody else may hold them.
+    private func send(_ messages: inout [[UInt8]], _ operation: String) async throws(NetlinkError) {
+        defer { for index in messages.indices { messages[index].wipe() } }
+        let target = Self.target(command: WireGuardFamily.setDevice)
+        let names = WireGuardFamily.attributeNames
         for attributes in messages {
-            let target = Self.target(command: WireGuardFamily.setDevice)
-            let names = WireGuardFamily.attributeNames
             _ = try await transport.execute(
                 NetlinkRequest(operation: operation, target: target, payload: attributes, names: names)
             )

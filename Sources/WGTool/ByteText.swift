@@ -1,13 +1,21 @@
 package import MeshModel
 
 /// Text under construction, as bytes: the dump of a large device is megabytes, and a file name need not be UTF-8.
+///
+/// It may hold keys: memory that it outgrows is overwritten, and the rest when it is emptied; see `wipe`.
 package struct ByteText: Hashable, Sendable {
     package private(set) var bytes: [UInt8] = []
 
     package init(_ text: String = "") { bytes = Array(text.utf8) }
 
-    package mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
-    package mutating func append(bytes more: some Sequence<UInt8>) { bytes.append(contentsOf: more) }
+    package mutating func append(_ text: String) {
+        bytes.reserveWiping(text.utf8.count)
+        bytes.append(contentsOf: text.utf8)
+    }
+    package mutating func append(bytes more: some Collection<UInt8>) {
+        bytes.reserveWiping(more.count)
+        bytes.append(contentsOf: more)
+    }
 
     package mutating func append(_ number: some BinaryInteger) {
         append(atMost: 21) { text in
@@ -17,8 +25,9 @@ package struct ByteText: Hashable, Sendable {
     }
 
     /// In base64.
-    package mutating func append(_ key: PublicKey) { key.append(base64To: &bytes) }
-    package mutating func append(_ key: PresharedKey) { key.append(base64To: &bytes) }
+    package mutating func append(_ key: PublicKey) { append(atMost: keyCharacters) { key.append(base64To: &$0) } }
+    package mutating func append(_ key: PresharedKey) { append(atMost: keyCharacters) { key.append(base64To: &$0) } }
+    package mutating func append(_ key: PrivateKey) { append(atMost: keyCharacters) { key.append(base64To: &$0) } }
 
     package mutating func append(_ prefix: IPPrefix) { append(atMost: prefixLimitBytes) { $0.append(prefix) } }
 
@@ -28,11 +37,15 @@ package struct ByteText: Hashable, Sendable {
 
     /// For lines of which there are many thousands: one look for room instead of one per byte.
     mutating func append(atMost limitBytes: Int, _ body: (inout OutputSpan<UInt8>) -> Void) {
+        bytes.reserveWiping(limitBytes)
         bytes.append(addingCapacity: limitBytes, initializingWith: body)
     }
 
-    /// Forgets the text, and keeps its room.
-    package mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+    /// Overwrites the text and forgets it, and keeps its room.
+    package mutating func wipe() {
+        bytes.wipe()
+        bytes.removeAll(keepingCapacity: true)
+    }
 
     /// Only for bytes that are text.
     package var string: String { String(decoding: bytes, as: UTF8.self) }
@@ -72,6 +85,9 @@ func decimalText(_ number: UInt64) -> String {
     text.append(number)
     return text.string
 }
+
+/// Of the base64 of a key.
+private let keyCharacters = 44
 
 /// An address, a slash and three digits.
 let prefixLimitBytes = IPAddress.textLimitBytes + 4

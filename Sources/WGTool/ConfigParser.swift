@@ -25,7 +25,8 @@ package struct ConfigError: Error, Hashable, Sendable {
 /// Reads the configuration format of wg(8).
 ///
 /// White space means nothing, not even inside a word; `#` starts a comment, NUL ends a line. Section and key names are read
-/// in any case. Later lines override earlier ones; `AllowedIPs` adds up; sections may come in any order and number.
+/// in any case. Later lines override earlier ones; `AllowedIPs` adds up; sections may come in any order and number. What it
+/// held of the text, which may be keys, is overwritten when it goes.
 package struct ConfigParser {
     private enum Section { case none, interface, peer }
 
@@ -40,9 +41,9 @@ package struct ConfigParser {
     /// Of the line that is being read, or was last; from 1.
     private var number = 0
     /// The line whose end is in the next piece.
-    private var pending: [UInt8] = []
+    private var pending = WipedBytes()
     /// Room for a line without its white space.
-    private var room: [UInt8] = []
+    private let room = WipedBytes()
 
     /// - Parameters:
     ///   - skipsQuickKeys: whether keys that only wg-quick(8) knows, such as `Address`, are left out instead of refused.
@@ -75,15 +76,15 @@ package struct ConfigParser {
     package mutating func read(_ piece: Span<UInt8>) throws(ConfigError) {
         var start = 0
         while let end = piece.firstIndex(of: UInt8(ascii: "\n"), from: start) {
-            if pending.isEmpty {
+            if pending.array.isEmpty {
                 try readLine(piece.extracting(start..<end))
             } else {
-                pending += piece.extracting(start..<end).array
+                pending.append(piece.extracting(start..<end))
                 try readPending()
             }
             start = end + 1
         }
-        if start < piece.count { pending += piece.extracting(start...).array }
+        if start < piece.count { pending.append(piece.extracting(start...)) }
     }
 
     /// - Throws: as `parse`.
@@ -96,21 +97,20 @@ package struct ConfigParser {
 
     private mutating func readPending() throws(ConfigError) {
         let line = pending
-        pending = []
-        try readLine(line.span)
+        pending = WipedBytes()
+        try readLine(line.array.span)
     }
 
     private mutating func readLine(_ original: Span<UInt8>) throws(ConfigError) {
         number += 1
-        // Out of the parser while it is read; an error ends both.
-        var room = room
-        self.room = []
-        if room.count < original.count {
-            room = [UInt8](repeating: 0, count: max(original.count, 2 * room.count, leastRoomBytes))
+        if room.array.count < original.count {
+            let count = max(original.count, 2 * room.array.count, leastRoomBytes)
+            room.array.wipe()
+            room.array = [UInt8](repeating: 0, count: count)
         }
-        let count = withoutWhitespace(original, into: &room)
-        try read(room.span.extracting(first: count), original)
-        self.room = room
+        let count = withoutWhitespace(original, into: &room.array)
+        let text = room.array
+        try read(text.span.extracting(first: count), original)
     }
 
     /// - Parameters:

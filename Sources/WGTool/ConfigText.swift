@@ -7,12 +7,22 @@ extension ByteText {
         append("[Interface]\n")
         if device.listenPort != 0 { append("ListenPort = \(device.listenPort)\n") }
         if device.fwmark != 0 { append("FwMark = 0x\(String(device.fwmark, radix: 16))\n") }
-        if let key = device.privateKey { append("PrivateKey = \(key.base64)\n") }
+        if let key = device.privateKey {
+            append("PrivateKey = ")
+            append(key)
+            append("\n")
+        }
         append("\n")
         for (index, peer) in device.peers.enumerated() {
             if index > 0 { append("\n") }
-            append("[Peer]\nPublicKey = \(peer.publicKey.base64)\n")
-            if let key = peer.presharedKey { append("PresharedKey = \(key.base64)\n") }
+            append("[Peer]\nPublicKey = ")
+            append(peer.publicKey)
+            append("\n")
+            if let key = peer.presharedKey {
+                append("PresharedKey = ")
+                append(key)
+                append("\n")
+            }
             for (index, prefix) in peer.allowedIPs.enumerated() {
                 append(index == 0 ? "AllowedIPs = " : ", ")
                 append(prefix)

@@ -44,7 +44,7 @@ package struct ValueError: Error, Hashable, Sendable {
     }
 
     /// ``words: `text'``
-    package init(_ words: String, _ text: some Sequence<UInt8>, offset: Int = 0) {
+    package init(_ words: String, _ text: some Collection<UInt8>, offset: Int = 0) {
         var message = ByteText(words)
         message.append(": `")
         message.append(bytes: text)
@@ -72,7 +72,7 @@ enum ConfigValue {
 
     static func presharedKey(_ text: Span<UInt8>) throws(ValueError) -> PeerChange.PresharedKeyChange {
         guard let key = PresharedKey(base64: text) else { throw notKey(text) }
-        return key.bytes.allSatisfy { $0 == 0 } ? .clear : .set(key)
+        return key.isZero ? .clear : .set(key)
     }
 
     private static func notKey(_ text: Span<UInt8>) -> ValueError {
@@ -82,13 +82,16 @@ enum ConfigValue {
     /// What a key file holds: nothing, or a key and then only white space.
     ///
     /// - Returns: `nil` for an empty file: take the key away.
-    static func keyFile(_ content: [UInt8]) throws(ValueError) -> [UInt8]? {
+    static func keyFile<Key>(
+        _ content: [UInt8],
+        _ read: (Span<UInt8>) throws(ValueError) -> Key
+    ) throws(ValueError) -> Key? {
         if content.isEmpty { return nil }
         guard content.count >= keyCharacters else { throw ValueError(ByteText("Invalid length key in key file")) }
         if let offset = content.dropFirst(keyCharacters).firstIndex(where: { !isWhitespace($0) }) {
             throw ValueError("Found trailing character in key file", [content[offset]], offset: offset)
         }
-        return try privateKey(content.span.extracting(first: keyCharacters)).bytes
+        return try read(content.span.extracting(first: keyCharacters))
     }
 
     static func port(

@@ -36,7 +36,10 @@ extension ByteText {
         let name = withName ? device.name + "\t" : ""
         switch field {
         case .publicKey: append("\(name)\(device.publicKey?.base64 ?? none)\n")
-        case .privateKey: append("\(name)\(device.privateKey?.base64 ?? none)\n")
+        case .privateKey:
+            append(name)
+            append(device.privateKey)
+            append("\n")
         case .listenPort: append("\(name)\(device.listenPort)\n")
         case .fwmark: append("\(name)\(fwmarkText(device.fwmark))\n")
         case .dump: appendDump(of: device, name: name, linkNames, drain)
@@ -46,7 +49,11 @@ extension ByteText {
             for peer in device.peers { appendLine("", peer) { $0.appendEndpoint(of: peer, linkNames) } }
         case .peers: for peer in device.peers { append("\(name)\(peer.publicKey.base64)\n") }
         case .presharedKeys:
-            for peer in device.peers { appendLine(name, peer) { $0.append(peer.presharedKey?.base64 ?? none) } }
+            for peer in device.peers {
+                appendLine(name, peer) { text in
+                    if let key = peer.presharedKey { text.append(key) } else { text.append(none) }
+                }
+            }
         case .allowedIPs: for peer in device.peers { appendLine(name, peer) { $0.appendAllowedIPs(of: peer, " ") } }
         case .latestHandshakes:
             for peer in device.peers { appendLine(name, peer) { $0.append(peer.latestHandshakeSeconds) } }
@@ -63,6 +70,10 @@ extension ByteText {
         }
     }
 
+    private mutating func append(_ key: PrivateKey?) {
+        if let key { append(key) } else { append(none) }
+    }
+
     private mutating func appendLine(_ name: String, _ peer: PeerSnapshot, _ value: (inout ByteText) -> Void) {
         append(name)
         append(peer.publicKey)
@@ -77,7 +88,9 @@ extension ByteText {
         _ linkNames: LinkNames,
         _ drain: (inout ByteText) -> Void
     ) {
-        append("\(name)\(device.privateKey?.base64 ?? none)\t\(device.publicKey?.base64 ?? none)\t")
+        append(name)
+        append(device.privateKey)
+        append("\t\(device.publicKey?.base64 ?? none)\t")
         append("\(device.listenPort)\t\(fwmarkText(device.fwmark))\n")
         let start = Array(name.utf8)
         let absent = Array(none.utf8)

@@ -16,8 +16,10 @@ extension JSONValue {
     ) -> Member {
         var members: [Member] = []
         func has(_ candidate: DeviceField) -> Bool { field == nil || field == .dump || field == candidate }
-        func secret(_ key: String) -> JSONValue { .string(hidesKeys ? "(hidden)" : key) }
-        if has(.privateKey), let key = device.privateKey { members.append(Member("privateKey", secret(key.base64))) }
+        func secret(_ key: JSONValue) -> JSONValue { hidesKeys ? .string("(hidden)") : key }
+        if has(.privateKey), let key = device.privateKey {
+            members.append(Member("privateKey", secret(.privateKey(key))))
+        }
         if has(.publicKey), let key = device.publicKey { members.append(Member("publicKey", .string(key.base64))) }
         if has(.listenPort), device.listenPort != 0 {
             members.append(Member("listenPort", .unsigned(UInt64(device.listenPort))))
@@ -27,7 +29,7 @@ extension JSONValue {
         let peers = device.peers.map { peer in
             var members: [Member] = []
             if has(.presharedKeys), let key = peer.presharedKey {
-                members.append(Member("presharedKey", secret(key.base64)))
+                members.append(Member("presharedKey", secret(.presharedKey(key))))
             }
             if has(.endpoints), peer.endpoint != nil {
                 var endpoint = ByteText()

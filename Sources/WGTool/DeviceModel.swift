@@ -100,8 +100,5 @@ package struct DeviceModel {
 
 /// The kernel clamps what it is given, and reports the result.
 private func asHeld(_ key: PrivateKey) -> PrivateKey? {
-    if key == noPrivateKey { return nil }
-    var bytes = key.bytes
-    clampSecret(&bytes)
-    return PrivateKey(bytes: bytes)
+    key.isZero ? nil : key.clamped
 }

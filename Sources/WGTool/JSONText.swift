@@ -1,9 +1,13 @@
+package import MeshModel
+
 /// A JSON value (RFC 8259) that keeps the order of its members.
 package indirect enum JSONValue: Hashable, Sendable {
     case string(String)
     case integer(Int64)
     case unsigned(UInt64)
     case bool(Bool)
+    case privateKey(PrivateKey)
+    case presharedKey(PresharedKey)
     case list([JSONValue])
     case object([Member])
 
@@ -17,31 +21,61 @@ package indirect enum JSONValue: Hashable, Sendable {
         }
     }
 
-    /// One line without its end.
+    /// One line without its end. What holds keys is better appended to a text that is wiped.
     package var text: String {
-        switch self {
-        case .string(let string): return quoted(string)
-        case .integer(let number): return String(number)
-        case .unsigned(let number): return String(number)
-        case .bool(let isTrue): return isTrue ? "true" : "false"
-        case .list(let values): return "[" + values.map(\.text).joined(separator: ",") + "]"
-        case .object(let members):
-            return "{" + members.map { "\(quoted($0.name)):\($0.value.text)" }.joined(separator: ",") + "}"
-        }
+        var text = ByteText()
+        text.append(self)
+        return text.string
     }
 }
 
-private func quoted(_ string: String) -> String {
-    var text = "\""
-    for scalar in string.unicodeScalars {
-        switch scalar {
-        case "\"": text += "\\\""
-        case "\\": text += "\\\\"
-        case "\u{0}"..<"\u{20}":
-            let digits = String(scalar.value, radix: 16)
-            text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        default: text.unicodeScalars.append(scalar)
+extension ByteText {
+    /// As one line without its end.
+    package mutating func append(_ value: JSONValue) {
+        switch value {
+        case .string(let string): append(quoted: string)
+        case .integer(let number): append(number)
+        case .unsigned(let number): append(number)
+        case .bool(let isTrue): append(isTrue ? "true" : "false")
+        case .privateKey(let key):
+            append("\"")
+            append(key)
+            append("\"")
+        case .presharedKey(let key):
+            append("\"")
+            append(key)
+            append("\"")
+        case .list(let values):
+            append("[")
+            for (index, value) in values.enumerated() {
+                if index > 0 { append(",") }
+                append(value)
+            }
+            append("]")
+        case .object(let members):
+            append("{")
+            for (index, member) in members.enumerated() {
+                if index > 0 { append(",") }
+                append(quoted: member.name)
+                append(":")
+                append(member.value)
+            }
+            append("}")
         }
     }
-    return text + "\""
+
+    private mutating func append(quoted string: String) {
+        append("\"")
+        for byte in string.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""): append("\\\"")
+            case UInt8(ascii: "\\"): append("\\\\")
+            case 0..<0x20:
+                let digits = String(byte, radix: 16)
+                append("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
+            default: append(bytes: CollectionOfOne(byte))
+            }
+        }
+        append("\"")
+    }
 }

@@ -43,8 +43,7 @@ package struct SetArguments<Files: KeyFiles> {
             let text = try value(of: word)
             change.fwmark = try ConfigValue.fwmark(text.span)
         case "private-key":
-            let bytes = try keyInFile(of: word)
-            change.privateKey = bytes.flatMap { PrivateKey(bytes: $0) } ?? noPrivateKey
+            change.privateKey = try keyInFile(of: word, ConfigValue.privateKey) ?? noPrivateKey
         default: throw invalid(word)
         }
     }
@@ -66,9 +65,7 @@ package struct SetArguments<Files: KeyFiles> {
             let text = try value(of: word)
             change.peers[last].change.persistentKeepaliveSeconds = try ConfigValue.keepalive(text.span)
         case "preshared-key":
-            let bytes = try keyInFile(of: word) ?? []
-            let key = bytes.allSatisfy { $0 == 0 } ? nil : PresharedKey(bytes: bytes)
-            change.peers[last].change.presharedKey = key.map { .set($0) } ?? .clear
+            change.peers[last].change.presharedKey = try keyInFile(of: word, ConfigValue.presharedKey) ?? .clear
         default: throw invalid(word)
         }
     }
@@ -79,9 +76,14 @@ package struct SetArguments<Files: KeyFiles> {
         change.peers.append(PeerRequest(change: PeerChange(publicKey: key)))
     }
 
-    private mutating func keyInFile(of word: String) throws(ValueError) -> [UInt8]? {
+    private mutating func keyInFile<Key>(
+        of word: String,
+        _ read: (Span<UInt8>) throws(ValueError) -> Key
+    ) throws(ValueError) -> Key? {
         let path = String(decoding: try value(of: word), as: UTF8.self)
-        return try ConfigValue.keyFile(try files.read(path))
+        var content = try files.read(path)
+        defer { content.wipe() }
+        return try ConfigValue.keyFile(content, read)
     }
 
     /// A setting without its value is as unknown as one that does not exist.

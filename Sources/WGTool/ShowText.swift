@@ -37,7 +37,7 @@ package struct ShowText {
     package mutating func append(_ device: DeviceSnapshot, rates: [PublicKey: TransferRate]? = nil) {
         text.append("\(color(.reset))\(heading("interface", .green)): \(color(.green))\(device.name)\(color(.reset))\n")
         if let key = device.publicKey { appendSetting("public key", key.base64) }
-        if let key = device.privateKey { appendSetting("private key", secret(key.base64)) }
+        if let key = device.privateKey { appendSecret("private key") { $0.append(key) } }
         if device.listenPort != 0 { appendSetting("listening port", decimalText(UInt64(device.listenPort))) }
         if device.fwmark != 0 { appendSetting("fwmark", "0x" + String(device.fwmark, radix: 16)) }
         if !device.peers.isEmpty { text.append("\n") }
@@ -48,13 +48,16 @@ package struct ShowText {
         }
     }
 
+    /// Overwrites the text and forgets it.
+    package mutating func wipe() { text.wipe() }
+
     /// Between two devices.
     package mutating func appendSeparator() { text.append("\n") }
 
     private mutating func append(_ peer: PeerSnapshot) {
         let key = peer.publicKey.base64
         text.append("\(heading("peer", .yellow)): \(color(.yellow))\(key)\(color(.reset))\n")
-        if let key = peer.presharedKey { appendSetting("preshared key", secret(key.base64)) }
+        if let key = peer.presharedKey { appendSecret("preshared key") { $0.append(key) } }
         if peer.endpoint != nil {
             text.append("  \(heading("endpoint")): ")
             text.appendEndpoint(of: peer, linkNames)
@@ -89,7 +92,13 @@ package struct ShowText {
         text.append("  \(heading(name)): \(value)\n")
     }
 
-    private func secret(_ key: String) -> String { style.hidesKeys ? "(hidden)" : key }
+    /// - Parameter append: appends the key, if keys are shown.
+    private mutating func appendSecret(_ name: String, _ append: (inout ByteText) -> Void) {
+        if style.hidesKeys { return appendSetting(name, "(hidden)") }
+        text.append("  \(heading(name)): ")
+        append(&text)
+        text.append("\n")
+    }
 
     private func agoText(_ seconds: Int64) -> String {
         if seconds == nowSeconds { return "Now" }

@@ -3,7 +3,8 @@ import MeshModel
 import NetlinkWire
 
 private let agentUsage = "[--socket <path>] [--instance <name>]"
-let statusUsage = "[--json] " + agentUsage
+let statusUsage = "[<peer> [--why]] [--json] " + agentUsage
+let historyUsage = "[--json] " + agentUsage
 let upUsage = agentUsage
 let downUsage = agentUsage + " [--interface <link>] [--state-dir <path>]"
 
@@ -14,20 +15,55 @@ let agentOptionsHelp = """
 
     """
 
-/// `status`: asks the agent how it is.
+let statusHelp = """
+      PEER                   this peer alone: its name or the first part of it, its overlay address or its public key
+      --why                  why the way to it is the one it is: candidates of both sides, what was checked and what
+                             answered, what is known of the translators, and what could be done for a direct path
+      --json                 print JSON
+
+    """
+
+/// `status`: asks the agent how it is, or how the way to one peer is.
 func askStatus(_ invocation: Invocation) async -> Int32 {
     var invocation = invocation
-    let request = invocation.take(flag: "--json") ? "status json" : "status text"
-    return await withAgent(invocation, usage: statusUsage) { options throws(CommandFailure) in
-        try AgentClient(path: options.socketPath).run(request)
+    do throws(CommandFailure) {
+        let options = try AgentOptions(&invocation)
+        let request = try statusRequest(&invocation)
+        return try AgentClient(path: options.socketPath).run(request)
+    } catch {
+        complain("wgctl: \(error)")
+        if error.status == .usage { invocation.complainUsage(statusUsage) }
+        return error.status.rawValue
     }
 }
+
+/// - Returns: the agent's line.
+/// - Throws: `CommandFailure` (`usage`).
+func statusRequest(_ invocation: inout Invocation) throws(CommandFailure) -> String {
+    let format = invocation.take(flag: "--json") ? "json" : "text"
+    let isWhy = invocation.take(flag: "--why")
+    let arguments = invocation.arguments
+    if let unknown = arguments.first(where: { $0.hasPrefix("-") }) ?? arguments.dropFirst().first {
+        throw CommandFailure(.usage, "unknown argument '\(unknown)'")
+    }
+    guard let peer = arguments.first else {
+        if isWhy { throw CommandFailure(.usage, "--why explains the way to one peer: name it") }
+        return "status \(format)"
+    }
+    guard (1...longestPeerName).contains(peer.utf8.count) else {
+        throw CommandFailure(.usage, "a peer is named by a name, an overlay address or a public key")
+    }
+    return "peer \(isWhy ? "why" : "show") \(format) \(PercentEncoding.encode(peer))"
+}
+
+/// What the agent reads of a name. Source: RFC 1035, section 2.3.4.
+private let longestPeerName = 255
 
 /// `history`: what the agent changed in the kernel, and why.
 func askHistory(_ invocation: Invocation) async -> Int32 {
     var invocation = invocation
     let request = invocation.take(flag: "--json") ? "history json" : "history text"
-    return await withAgent(invocation, usage: statusUsage) { options throws(CommandFailure) in
+    return await withAgent(invocation, usage: historyUsage) { options throws(CommandFailure) in
         try AgentClient(path: options.socketPath).run(request)
     }
 }

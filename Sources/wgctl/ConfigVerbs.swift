@@ -1,4 +1,5 @@
 import Glibc
+import MeshModel
 import NetlinkWire
 import WGKernel
 import WGTool
@@ -106,7 +107,8 @@ func readConfiguration(_ path: String, isWG: Bool, skipsQuickKeys: Bool = false)
                 return nil
             }
             if file.count == 0 { return try parser.finish() }
-            try parser.read(file.buffer.span.extracting(first: file.count))
+            let piece = file.buffer.array
+            try parser.read(piece.span.extracting(first: file.count))
         }
     } catch {
         var message = ByteText(isWG ? "" : "\(path):\(error.line):\(error.column): ")

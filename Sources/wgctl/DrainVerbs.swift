@@ -32,7 +32,7 @@ func drainGateway(_ invocation: Invocation) async -> Int32 {
 func undrainGateway(_ invocation: Invocation) async -> Int32 {
     var invocation = invocation
     let format = invocation.take(flag: "--json") ? "json" : "text"
-    return await withAgent(invocation, usage: statusUsage) { options throws(CommandFailure) in
+    return await withAgent(invocation, usage: historyUsage) { options throws(CommandFailure) in
         try AgentClient(path: options.socketPath).run("undrain \(format)")
     }
 }

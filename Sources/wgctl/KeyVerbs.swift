@@ -16,9 +16,13 @@ func generateKey(_ invocation: Invocation) async -> Int32 {
     }
     // getrandom(2), which blocks only before the kernel's generator is seeded.
     var generator = SystemRandomNumberGenerator()
-    var key = (0..<crypto_scalarmult_SCALARBYTES).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-    if invocation.verb == "genkey" { clampSecret(&key) }
-    return printing(Array((Base64.encode(key) + "\n").utf8), invocation)
+    var secret = (0..<crypto_scalarmult_SCALARBYTES).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+    defer { secret.wipe() }
+    guard let key = PrivateKey(bytes: secret) else { preconditionFailure("\(secret.count) bytes are no key") }
+    var text = ByteText()
+    text.append(invocation.verb == "genkey" ? key.clamped : key)
+    text.append("\n")
+    return printing(&text, invocation)
 }
 
 func derivePublicKey(_ invocation: Invocation) async -> Int32 {
@@ -26,14 +30,15 @@ func derivePublicKey(_ invocation: Invocation) async -> Int32 {
         invocation.complainUsage("")
         return EXIT_FAILURE
     }
-    let text: [UInt8]
+    var text: [UInt8] = []
+    defer { text.wipe() }
     do throws(FileError) {
         text = try readAll(from: STDIN_FILENO, path: "standard input", limitBytes: inputLimitBytes)
     } catch {
         complain("\(invocation.program): \(error.text)")
         return EXIT_FAILURE
     }
-    let secret: [UInt8]
+    let secret: PrivateKey
     do throws(ValueError) {
         secret = try readSecret(text)
     } catch {
@@ -41,7 +46,7 @@ func derivePublicKey(_ invocation: Invocation) async -> Int32 {
         return EXIT_FAILURE
     }
     var key = [UInt8](repeating: 0, count: Int(crypto_scalarmult_BYTES))
-    guard crypto_scalarmult_base(&key, secret) == 0 else {
+    guard secret.withUnsafePointer({ crypto_scalarmult_base(&key, $0) }) == 0 else {
         preconditionFailure("the base point times a clamped scalar is never zero")
     }
     return printing(Array((Base64.encode(key) + "\n").utf8), invocation)

@@ -53,11 +53,12 @@ func showConfiguration(_ invocation: Invocation) async -> Int32 {
         var text = ByteText()
         if isJSON {
             let member = JSONValue.device(device, hidesKeys: false, linkNames: KernelDevices.linkName)
-            text.append(JSONValue.object([member]).text + "\n")
+            text.append(JSONValue.object([member]))
+            text.append("\n")
         } else {
             text.appendConfiguration(of: device, linkNames: KernelDevices.linkName)
         }
-        return printing(text.bytes, invocation)
+        return printing(&text, invocation)
     } catch {
         complain("Unable to access interface: \(errorText(error.code))")
         return EXIT_FAILURE
@@ -158,7 +159,10 @@ private struct ShowRequest {
             let members = devices.map {
                 JSONValue.device($0, field: field, hidesKeys: hidesKeys, linkNames: KernelDevices.linkName)
             }
-            return printing(Array((JSONValue.object(members).text + "\n").utf8), invocation)
+            var text = ByteText()
+            text.append(JSONValue.object(members))
+            text.append("\n")
+            return printing(&text, invocation)
         }
         if let field { return show(field, of: devices, withNames: withNames) }
         var page = ShowText(style: style, nowSeconds: Int64(time(nil)), linkNames: KernelDevices.linkName)
@@ -166,6 +170,7 @@ private struct ShowRequest {
             if index > 0 { page.appendSeparator() }
             page.append(device)
         }
+        defer { page.wipe() }
         return printing(page.text.bytes, invocation)
     }
 
@@ -177,11 +182,10 @@ private struct ShowRequest {
             text.append(field, of: device, withName: withNames, linkNames: KernelDevices.linkName) { text in
                 // After a failure the rest would be a text with a hole.
                 guard text.bytes.count >= Self.pieceBytes, status == EXIT_SUCCESS else { return }
-                status = printing(text.bytes, invocation)
-                text.removeAll()
+                status = printing(&text, invocation)
             }
         }
-        return status == EXIT_SUCCESS ? printing(text.bytes, invocation) : status
+        return status == EXIT_SUCCESS ? printing(&text, invocation) : status
     }
 
     private static let pieceBytes = 32 << 10

@@ -1,4 +1,5 @@
 import Glibc
+import MeshModel
 import WGTool
 
 /// Writes all of it.
@@ -38,12 +39,12 @@ struct FileError: Error {
     var text: String { "\(path): \(errorText(code))" }
 }
 
-/// A file that is read piece by piece; `/dev/stdin` and named pipes too.
+/// A file that is read piece by piece; `/dev/stdin` and named pipes too. It may hold keys: what was read is overwritten.
 struct InputFile: ~Copyable {
     private let path: String
     private let descriptor: Int32
     /// The last piece is its first `count` bytes.
-    private(set) var buffer: [UInt8]
+    let buffer: WipedBytes
     /// 0: before the first piece, and behind the last.
     private(set) var count = 0
     private var readBytes = 0
@@ -53,7 +54,7 @@ struct InputFile: ~Copyable {
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError(path: path, code: errno) }
         self.path = path
-        buffer = [UInt8](repeating: 0, count: Self.pieceBytes)
+        buffer = WipedBytes([UInt8](repeating: 0, count: Self.pieceBytes))
     }
 
     deinit { close(descriptor) }
@@ -67,7 +68,7 @@ struct InputFile: ~Copyable {
     /// - Throws: `FileError` if it cannot be read to its end: half a configuration is none. `EFBIG` for a file without end.
     mutating func readPiece() throws(FileError) {
         repeat {
-            count = read(descriptor, &buffer, buffer.count)
+            count = read(descriptor, &buffer.array, Self.pieceBytes)
             if count < 0, errno != EINTR { throw FileError(path: path, code: errno, isOpen: true) }
         } while count < 0
         readBytes += count
@@ -80,6 +81,7 @@ struct InputFile: ~Copyable {
 /// Everything in a file; `/dev/stdin` and named pipes too.
 ///
 /// - Parameter limitBytes: what is beyond it is left unread.
+/// - Returns: the only copy of it in memory, for a caller who wipes it.
 /// - Throws: `FileError` if it cannot be opened or read to its end: half a configuration is none.
 func readFile(_ path: String, limitBytes: Int = fileLimitBytes) throws(FileError) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -97,9 +99,11 @@ func readAll(from descriptor: Int32, path: String, limitBytes: Int) throws(FileE
         bytes.reserveCapacity(Int(information.st_size))
     }
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    defer { buffer.wipe() }
     while bytes.count < limitBytes {
         let count = read(descriptor, &buffer, min(buffer.count, limitBytes - bytes.count))
         if count > 0 {
+            bytes.reserveWiping(count)
             bytes += buffer[..<count]
         } else if count == 0 {
             break

@@ -163,10 +163,11 @@ let verbs: [Verb] = [
     ),
     Verb(
         name: "status",
-        summary: "Asks the agent how it is",
+        summary: "Asks the agent how it is, or why the way to a peer is the one it is",
         usage: statusUsage,
-        more: agentOptionsHelp
-            + "Exit status: 0 all is well, 3 no agent answers, 4 it is not registered, 5 something is wrong.\n",
+        more: statusHelp + agentOptionsHelp
+            + "Exit status: 0 all is well, 1 no or more than one such peer, 3 no agent answers, 4 it is not registered,\n"
+            + "5 something is wrong.\n",
         run: askStatus
     ),
     Verb(
@@ -194,14 +195,14 @@ let verbs: [Verb] = [
     Verb(
         name: "undrain",
         summary: "Serves clients as ever again",
-        usage: statusUsage,
+        usage: historyUsage,
         more: "      --json                 print JSON\n" + agentOptionsHelp,
         run: undrainGateway
     ),
     Verb(
         name: "history",
         summary: "Shows what the agent changed in the kernel, when and why; repairs are marked",
-        usage: statusUsage,
+        usage: historyUsage,
         more: "      --json                 print JSON\n" + agentOptionsHelp,
         run: askHistory
     ),
@@ -277,6 +278,12 @@ func printing(_ bytes: [UInt8], _ invocation: Invocation) -> Int32 {
     if code == 0 || invocation.isWG { return EXIT_SUCCESS }
     complain("\(invocation.program): standard output: \(errorText(code))")
     return EXIT_FAILURE
+}
+
+/// As of bytes; the text, which may hold keys, is then overwritten and empty.
+func printing(_ text: inout ByteText, _ invocation: Invocation) -> Int32 {
+    defer { text.wipe() }
+    return printing(text.bytes, invocation)
 }
 
 private func answerHelp(_ invocation: Invocation) -> Int32? {

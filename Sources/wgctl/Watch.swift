@@ -38,18 +38,22 @@ struct Watch {
         let clock = ContinuousClock()
         while true {
             guard let devices = await read() else { return EXIT_FAILURE }
-            let page = page(devices, meter: &meter, at: clock.now)
-            guard printing(page, invocation) == EXIT_SUCCESS else { return EXIT_FAILURE }
+            var page = page(devices, meter: &meter, at: clock.now)
+            guard printing(&page, invocation) == EXIT_SUCCESS else { return EXIT_FAILURE }
             if waitForInterruption(seconds: intervalSeconds) { return EXIT_SUCCESS }
         }
     }
 
-    private func page(_ devices: [DeviceSnapshot], meter: inout RateMeter, at now: ContinuousClock.Instant) -> [UInt8] {
+    private func page(_ devices: [DeviceSnapshot], meter: inout RateMeter, at now: ContinuousClock.Instant) -> ByteText
+    {
+        var page = ByteText()
         if isJSON {
             let members = devices.map {
                 JSONValue.device($0, hidesKeys: style.hidesKeys, linkNames: KernelDevices.linkName)
             }
-            return Array((JSONValue.object(members).text + "\n").utf8)
+            page.append(JSONValue.object(members))
+            page.append("\n")
+            return page
         }
         let seconds = Int64(time(nil))
         var text = ShowText(style: style, nowSeconds: seconds, linkNames: KernelDevices.linkName)
@@ -57,15 +61,17 @@ struct Watch {
             if index > 0 { text.appendSeparator() }
             text.append(device, rates: meter.measure(device, at: now))
         }
-        let head = Array((timestamp(secondsSince1970: seconds) + "\n").utf8)
-        if !isTerminal { return head + text.text.bytes + [UInt8(ascii: "\n")] }
+        defer { text.wipe() }
         // To the top left; each line clears what was behind it, the last one what was below.
-        var page = Array("\u{1b}[H".utf8)
-        for byte in head + text.text.bytes {
-            if byte == UInt8(ascii: "\n") { page += Array("\u{1b}[K".utf8) }
-            page.append(byte)
+        if isTerminal { page.append("\u{1b}[H") }
+        let lineEnd = isTerminal ? "\u{1b}[K\n" : "\n"
+        page.append(timestamp(secondsSince1970: seconds) + lineEnd)
+        for line in text.text.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {
+            page.append(bytes: line)
+            page.append(lineEnd)
         }
-        return page + Array("\u{1b}[J".utf8)
+        page.append(isTerminal ? "\u{1b}[J" : "\n")
+        return page
     }
 }
 

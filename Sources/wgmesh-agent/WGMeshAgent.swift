@@ -98,6 +98,13 @@ struct TunnelOptions: ParsableArguments {
     var exitScope: String?
     @Option(help: "As a gateway: the networks of our own links are open or closed to the mesh (default: open).")
     var localNetworks: String?
+    @Option(help: "Interfaces whose addresses peers are not told: beginnings of names, such as ppp,eth1.")
+    var interfaceBlocklist: String?
+    @Option(
+        name: .customLong("external-ip-map"),
+        help: "What a 1:1 translator shows for our addresses: OUTSIDE[/INSIDE],..., INSIDE an address or interface."
+    )
+    var externalIPMap: String?
 
     func set(_ flags: inout AgentFlags) {
         flags.setupKey = setupKey
@@ -112,6 +119,8 @@ struct TunnelOptions: ParsableArguments {
         flags.rulePriority = rulePriority
         flags.exitScope = exitScope
         flags.localNetworks = localNetworks
+        flags.interfaceBlocklist = interfaceBlocklist
+        flags.externalIPMap = externalIPMap
     }
 }
 

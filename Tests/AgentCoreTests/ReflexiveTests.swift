@@ -22,22 +22,6 @@ import Testing
         return (harness, effects.sent.filter { $0.remote == server })
     }
 
-    private func answer(to request: Datagram, mapped: Endpoint, from: Endpoint? = nil) throws -> Datagram {
-        let id = try STUNMessage(datagram: request.bytes).transactionID
-        // XOR-MAPPED-ADDRESS, RFC 8489, section 14.2.
-        let cookie = STUNMessage.magicCookie
-        let port = mapped.port ^ 0x2112
-        let value =
-            [0, 1, UInt8(port >> 8), UInt8(port & 255)] + zip(mapped.address.bytes, cookie).map { $0 ^ $1 }
-        let bytes = STUNMessage.encode(
-            .bindingSuccess,
-            transactionID: id,
-            attributes: [(.xorMappedAddress, value)],
-            integrityKey: nil
-        )
-        return Datagram(local: request.local, remote: from ?? server, bytes: bytes)
-    }
-
     private func told(_ effects: [AgentCore.Effect]) -> [RemoteCandidate] {
         effects.messages.compactMap { if case .candidate(let candidate) = $0 { candidate } else { nil } }
     }
@@ -48,7 +32,7 @@ import Testing
         #expect(requests.count == 1)
         #expect(request.local == local)
         #expect(request.bytes.count == 20)
-        let candidates = told(harness.handle(.datagram(try answer(to: request, mapped: outside))))
+        let candidates = told(harness.handle(.datagram(try stunAnswer(to: request, mapped: outside))))
         let candidate = try #require(candidates.first)
         #expect(candidate.kind == .srflx)
         #expect(candidate.endpoint == outside)
@@ -59,13 +43,14 @@ import Testing
 
     @Test func `a host that the server sees as it is has nothing more to tell`() throws {
         var (harness, requests) = try started()
-        let effects = harness.handle(.datagram(try answer(to: try #require(requests.first), mapped: local)))
+        let effects = harness.handle(.datagram(try stunAnswer(to: try #require(requests.first), mapped: local)))
         #expect(told(effects).isEmpty)
     }
 
     @Test func `the answer of somebody else counts for nothing`() throws {
         var (harness, requests) = try started()
-        let forged = try answer(to: try #require(requests.first), mapped: outside, from: Endpoint("198.51.100.9:3478"))
+        let stranger = Endpoint("198.51.100.9:3478")
+        let forged = try stunAnswer(to: try #require(requests.first), mapped: outside, from: stranger)
         #expect(told(harness.handle(.datagram(forged))).isEmpty)
     }
 
@@ -78,7 +63,7 @@ import Testing
 
     @Test func `what is known serves the next session, and is asked for anew after a change of address`() throws {
         var (harness, requests) = try started()
-        _ = harness.handle(.datagram(try answer(to: try #require(requests.first), mapped: outside)))
+        _ = harness.handle(.datagram(try stunAnswer(to: try #require(requests.first), mapped: outside)))
         let again = harness.handle(.signal(from: harness.other, .offer(harness.offer(session: 2))))
         #expect(again.sent.allSatisfy { $0.remote != server })
         #expect(told(again).map(\.endpoint).contains(outside))
@@ -103,4 +88,22 @@ import Testing
         #expect(checked.contains(theirs))
         #expect(checked.contains(try #require(Endpoint("203.0.113.50:51820"))))
     }
+}
+
+/// What a STUN server answers that sees `mapped`. IPv4 only.
+///
+/// - Parameter from: who answers; `nil`: the one that was asked.
+func stunAnswer(to request: Datagram, mapped: Endpoint, from: Endpoint? = nil) throws -> Datagram {
+    let id = try STUNMessage(datagram: request.bytes).transactionID
+    // XOR-MAPPED-ADDRESS, RFC 8489, section 14.2.
+    let cookie = STUNMessage.magicCookie
+    let port = mapped.port ^ 0x2112
+    let value = [0, 1, UInt8(port >> 8), UInt8(port & 255)] + zip(mapped.address.bytes, cookie).map { $0 ^ $1 }
+    let bytes = STUNMessage.encode(
+        .bindingSuccess,
+        transactionID: id,
+        attributes: [(.xorMappedAddress, value)],
+        integrityKey: nil
+    )
+    return Datagram(local: request.local, remote: from ?? request.remote, bytes: bytes)
 }

@@ -1,4 +1,5 @@
 import Agent
+import AgentCore
 import MeshModel
 import Routing
 import Testing
@@ -39,6 +40,19 @@ private func configuration(
         #expect(result.interfaceName == "wgm0")
     }
 
+    @Test func `interfaces and outside addresses come from flag or environment; an empty flag clears them`() throws {
+        let environment = ["WGMESH_INTERFACE_BLOCKLIST": "ppp,eth1", "WGMESH_EXTERNAL_IP_MAP": "203.0.113.7/eth0"]
+        let result = try configuration(environment)
+        #expect(result.interfaceBlocklist == ["ppp", "eth1"])
+        #expect(result.externalAddresses == ExternalAddressMap("203.0.113.7/eth0"))
+        let cleared = try configuration(environment) { flags in
+            flags.interfaceBlocklist = ""
+            flags.externalIPMap = ""
+        }
+        #expect(cleared.interfaceBlocklist.isEmpty)
+        #expect(cleared.externalAddresses == ExternalAddressMap())
+    }
+
     @Test func `an instance has its own mark, state and socket`() throws {
         let result = try configuration { $0.instance = "lab" }
         #expect(result.marks.alias == "wgmesh:lab")
@@ -73,6 +87,8 @@ private func configuration(
         ("--state-dir", "relative"), ("--fwmark", "0x100000000"), ("--log-level", "loud"), ("--instance", "Big"),
         ("--hostname", ""), ("--management-url", "http://host"), ("--management-url", "ftp://host:1"),
         ("--management-url", "http://host:1/path"), ("--socket", "/" + String(repeating: "x", count: 107)),
+        ("--interface-blocklist", "eth1,"), ("--interface-blocklist", "sixteen-bytes-xx"),
+        ("--external-ip-map", "203.0.113.7,"), ("--external-ip-map", "203.0.113.7/a b"),
     ])
     func `a bad value is named with its source`(flag: String, value: String) {
         let failure = #expect(throws: AgentFailure.self) {
@@ -87,6 +103,8 @@ private func configuration(
                 case "--instance": flags.instance = value
                 case "--hostname": flags.hostname = value
                 case "--socket": flags.socket = value
+                case "--interface-blocklist": flags.interfaceBlocklist = value
+                case "--external-ip-map": flags.externalIPMap = value
                 default: flags.managementURL = value
                 }
             }

@@ -25,7 +25,12 @@ import Testing
             await kernel.addAddress(try #require(IPPrefix("2001:db8::2/64")), link: index, flags: tentative)
         }
         let host = try await HostNetwork(transport: kernel).snapshot(linkName: "wgm0")
-        let found = LinkMonitor.candidateAddresses(of: host).map { "\($0)" }
-        #expect(found == ["192.0.2.1", "192.0.2.2", "2001:db8::1"])
+        let found = LinkMonitor.candidateAddresses(of: host).map { "\($0.address) \($0.link)" }
+        #expect(found == ["192.0.2.1 eth0", "192.0.2.2 eth1", "2001:db8::1 eth0"])
+        let blocked = LinkMonitor.candidateAddresses(of: host, blocklist: ["ppp", "eth0"]).map { "\($0.address)" }
+        #expect(blocked == ["192.0.2.2"])
+        #expect(LinkMonitor.candidateAddresses(of: host, blocklist: ["eth"]).isEmpty)
+        // Whom the mesh may reach behind us is another matter: a network is not opened to it because its link is blocked.
+        #expect(LinkMonitor.localNetworks(of: host).contains(try #require(IPPrefix("192.0.2.0/24"))))
     }
 }

@@ -2,6 +2,7 @@ import Agent
 import Glibc
 import MeshModel
 import MeshProto
+import TestSupport
 import Testing
 
 @Suite struct StateDirectoryTests {
@@ -15,6 +16,31 @@ import Testing
             #expect(mode(path) == 0o700)
             #expect(mode(path + "/private.key") == 0o600)
             #expect(try StateDirectory(path: path).read("private.key") == made.privateKey.base64 + "\n")
+        }
+    }
+
+    @Test(.enabled(if: SecretHunt.knowsTheHeap, "the address sanitizer has a heap of its own"))
+    func `a key that was made, or read, stands on the heap once`() throws {
+        try withTemporaryFolder { folder in
+            var identity: Identity? = try Identity.loadOrCreate(in: StateDirectory(path: folder))
+            let file = open(folder + "/private.key", O_RDONLY)
+            defer { close(file) }
+            // Straight to where it is not found.
+            let text = SecretHunt(count: 44) { text in
+                text.withUnsafeMutableBufferPointer { room, count in count = read(file, room.baseAddress, room.count) }
+            }
+            let bytes = SecretHunt(count: 32) { room in
+                identity?.privateKey.withUnsafePointer { key in for index in 0..<32 { room.append(key[index]) } }
+            }
+            #expect(text.placesOnHeap() == 0)
+            #expect(bytes.placesOnHeap() == 1)
+            identity = nil
+            #expect(bytes.placesOnHeap() == 0)
+            identity = try Identity.load(from: StateDirectory(path: folder))
+            #expect(text.placesOnHeap() == 0)
+            #expect(bytes.placesOnHeap() == 1)
+            identity = nil
+            #expect(bytes.placesOnHeap() == 0)
         }
     }
 

@@ -85,6 +85,7 @@ extension AgentRequest {
         switch self {
         case .status(let request): request.rawValue
         case .routes(let request): "\(request)"
+        case .peer(let request): "\(request)"
         case .drain(let request): request.rawValue
         }
     }

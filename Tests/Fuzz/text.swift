@@ -22,7 +22,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     if let endpoint = Endpoint(text) { require(Endpoint("\(endpoint)") == endpoint, "\(text) became \(endpoint)") }
     do throws(ValueError) {
         let secret = try readSecret(input)
-        require(secret.count == 32, "a secret of \(secret.count) bytes")
+        require(PrivateKey(base64: secret.base64) == secret, "another secret than its text")
     } catch {
         require(!error.message.bytes.contains(UInt8(ascii: "\n")), "an error of several lines")
     }

@@ -16,7 +16,8 @@ say() { printf '%s\n' "$*" >&2; }
 
 # --- results ---------------------------------------------------------------------------------------------------------
 
-pass() { passed=$((passed + 1)); printf 'PASS %s\n' "$*"; }
+# A description can be a whole configuration file: what failed is told in full, what passed is not.
+pass() { passed=$((passed + 1)); printf 'PASS %.200s\n' "$*"; }
 fail() { failed=$((failed + 1)); printf 'FAIL %s\n' "$*"; }
 
 # check DESCRIPTION COMMAND...: PASS when COMMAND succeeds; its last output is the reason when it does not.

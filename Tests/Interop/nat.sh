@@ -4,7 +4,8 @@
 # the relay. Every cell prints the seconds to the first packet and to the path that stays.
 #
 # Kinds: open (no translator), cone (mapping and filtering by nothing), address (filtering by address), port (by address
-# and port), symmetric (another port for every destination), blocked (no UDP).
+# and port), symmetric (another port for every destination), blocked (no UDP); by name only, mapped (1:1, and the agent is told so
+# by --external-ip-map). Two STUN servers, so that agents can tell them apart; `wgctl status PEER --why` has to.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/python-server.sh"
 
@@ -33,7 +34,7 @@ rules() {
     esac
     echo '    chain prerouting { type nat hook prerouting priority dstnat; policy accept;'
     case $1 in
-        cone) echo "        iifname eth0 udp dport 51820 dnat to $2:51820" ;;
+        cone | mapped) echo "        iifname eth0 udp dport 51820 dnat to $2:51820" ;;
         address) echo "        iifname eth0 udp dport 51820 ip saddr @met dnat to $2:51820" ;;
     esac
     echo '    }'
@@ -86,19 +87,75 @@ gone() {
     done
 }
 
+# With the second implementation there is one STUN server, so less is known.
+if [ "${WGMESH_RELAY:-}" != python ]; then
+    # stun_server N: a server at 10.99.0.N whose STUN alone is of use.
+    stun_server() {
+        start "stun-$1" server "$programs/wgmesh-server" serve --data-dir "$work/stun-$1" --listen "10.99.0.$1:9443" \
+            --stun-listen "10.99.0.$1:3478" --no-relay
+    }
+    server_start() {
+        ip -n server addr add 10.99.0.2/24 dev eth0
+        stun_server 1
+        stun_server 2
+        start server server "$programs/wgmesh-server" serve --data-dir "$server_data" --listen "$management" \
+            --public-address "$management" --stun 10.99.0.1:3478 --stun 10.99.0.2:3478
+    }
+fi
+
+# mapping KIND, reason KIND OTHER: what `wgctl status PEER --why` says behind a translator of that kind.
+mapping() {
+    case $1 in
+        open) echo 'no translator' ;;
+        symmetric) echo endpoint-dependent ;;
+        blocked) echo unknown ;;
+        *) echo endpoint-independent ;;
+    esac
+}
+reason() {
+    case $1-$2 in
+        blocked-*) echo stun-silent ;;
+        symmetric-symmetric) echo both-endpoint-dependent ;;
+        *) if [ "$(expected "$1" "$2")" = P2P ]; then echo chosen; else echo no-check-answered; fi ;;
+    esac
+}
+# explains NAME PEER KIND OTHER: the host NAME behind KIND knows why its path to PEER behind OTHER is what it is.
+explains() {
+    local json status=0
+    json=$(wgctl "$1" status "$2" --why --json) || status=$?
+    [ "$status" = 0 ] || { echo "status $status"; return 1; }
+    jq -e --arg reason "$(reason "$3" "$4")" --arg mapping "$(mapping "$3")" \
+        '.reason == $reason and .translator.mapping == $mapping' <<<"$json" >/dev/null && return
+    jq -c '{reason, translator, peerTranslator, failedSession}' <<<"$json"
+    return 1
+}
+
 path_is() { status_field "$1" ".peers.details[0].connectionType == \"$2\""; }
 since() { awk -v a="$1" -v b="$(milliseconds)" 'BEGIN { printf "%.1f", (b - a) / 1000 }'; }
 
+# flags N KIND: sets `flags`, of the agent that is behind N KIND.
+flags() {
+    flags=()
+    [ "$2" != mapped ] || flags=(--external-ip-map "10.99.0.$((30 + $1))/eth0")
+}
+# tells NAME PEER ENDPOINT: PEER knows NAME's host candidate to be ENDPOINT.
+tells() {
+    wgctl "$2" status "$1" --why --json |
+        jq -ec --arg endpoint "$3" '.peerCandidates | any(. == {type: "host", endpoint: $endpoint})'
+}
+
 # cell KIND KIND: sets `first` and `best`, seconds.
 cell() {
-    local want began
+    local want began flags
     want=$(expected "$1" "$2")
     behind a 1 "$1"
     behind b 2 "$2"
-    agent_start a
+    flags 1 "$1"
+    agent_start a "${flags[@]}"
     check "$1-$2: a is in the mesh" eventually 60 status_field a '.management.connected and .signal.connected'
     began=$(milliseconds)
-    agent_start b
+    flags 2 "$2"
+    agent_start b "${flags[@]}"
     check "$1-$2: a reaches b" eventually 60 eval 'in_host a ping -c 1 -W 1 -q "$(address b 4)"'
     first=$(since "$began")
     check "$1-$2: the path is $want" eventually 60 eval "path_is a $want && path_is b $want"
@@ -107,6 +164,12 @@ cell() {
     if [ "$want" = Relayed ]; then sleep 14; else sleep 3; fi
     check "$1-$2: and stays $want" eval "path_is a $want && path_is b $want"
     check "$1-$2: 50 packets, none lost" loses_none a b 4 50
+    if [ "${WGMESH_RELAY:-}" != python ]; then
+        check "$1-$2: a knows why" explains a b "$1" "$2"
+        check "$1-$2: b knows why" explains b a "$2" "$1"
+    fi
+    [ "$1" != mapped ] || check "$1-$2: b knows a's outside address" tells a b 10.99.0.31:51820
+    [ "$2" != mapped ] || check "$1-$2: a knows b's outside address" tells b a 10.99.0.32:51820
     echo "cell $1-$2 $want first $first best $best"
     stop a KILL || true
     stop b KILL || true

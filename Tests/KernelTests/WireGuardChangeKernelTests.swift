@@ -2,6 +2,7 @@ import MeshModel
 import NetlinkSocket
 import NetlinkWire
 import Routing
+import TestSupport
 import Testing
 import WGKernel
 
@@ -23,6 +24,28 @@ struct WireGuardChangeKernelTests {
         #expect(peers.first?.persistentKeepaliveSeconds == 9)
         #expect(peers.first?.allowedIPs.map(\.description) == ["10.1.0.0/16"])
         #expect(try namespace.run("wg", "show", "wg0", "peers") == "\(known)\n")
+    }
+
+    @Test func `keys go to the kernel and come back, and leave nothing on the heap`() async throws {
+        let (namespace, device) = try await makeDevice()
+        let secret = SecretHunt(randomBytes: 32)
+        // Several messages and datagrams, each with many of them.
+        try await device.apply(
+            (1...200).map { number in
+                let presharedKey = secret.withBytes { PresharedKey(bytes: $0) }
+                return .setPeer(
+                    PeerChange(publicKey: try key(UInt8(number)), presharedKey: presharedKey.map { .set($0) })
+                )
+            }
+        )
+        #expect(secret.placesOnHeap() == 0)
+        var snapshot: DeviceSnapshot? = try await device.snapshot()
+        #expect(snapshot?.peers.count == 200)
+        #expect(secret.placesOnHeap() == 200)
+        snapshot = nil
+        #expect(secret.placesOnHeap() == 0)
+        let shown = try namespace.run("wg", "show", "wg0", "preshared-keys").split(separator: "\n")
+        #expect(shown.count == 200 && shown.allSatisfy { $0.hasSuffix("=") })
     }
 
     @Test func `a list is added to, replaced, and emptied`() async throws {

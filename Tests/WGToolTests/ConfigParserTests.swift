@@ -209,9 +209,7 @@ func randomDevice(using generator: inout SeededGenerator) -> DeviceSnapshot {
     func chance() -> Bool { Bool.random(using: &generator) }
     var device = DeviceSnapshot(name: "wg0", index: 0)
     if chance() {
-        var secret = bytes(32)
-        clampSecret(&secret)
-        device.privateKey = PrivateKey(bytes: secret)
+        device.privateKey = PrivateKey(bytes: bytes(32))?.clamped
     }
     if chance() { device.listenPort = UInt16.random(in: .min ... .max, using: &generator) }
     if chance() { device.fwmark = UInt32.random(in: .min ... .max, using: &generator) }

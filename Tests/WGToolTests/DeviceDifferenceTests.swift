@@ -74,9 +74,7 @@ struct DeviceDifferenceTests {
 
     @Test func `a secret that is not clamped is the one that the kernel holds clamped`() throws {
         let change = DeviceChange(privateKey: PrivateKey(bytes: [UInt8](repeating: 0xff, count: 32)))
-        var held = [UInt8](repeating: 0xff, count: 32)
-        clampSecret(&held)
-        let device = DeviceSnapshot(name: "wg0", index: 2, privateKey: PrivateKey(bytes: held))
+        let device = DeviceSnapshot(name: "wg0", index: 2, privateKey: change.privateKey?.clamped)
         #expect(syncPlan(current: device, configuration: change).isEmpty)
     }
 

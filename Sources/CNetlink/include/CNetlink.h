@@ -56,6 +56,9 @@ ptrdiff_t CNetlink_peek(CNetlink_Socket *socket);
  * is -ESRCH, one larger than the buffer -ENOSPC. */
 ptrdiff_t CNetlink_receive(CNetlink_Socket *socket, void *buffer, size_t count);
 
+/* Overwrites memory that held keys. */
+void CNetlink_wipe(void *bytes, size_t count);
+
 /* A non-blocking descriptor that receives the events of the multicast groups (RTNLGRP_* or NFNLGRP_*), or a negative
  * errno. namespacePath as for CNetlink_open. receiveBufferBytes: as SO_RCVBUF takes it; 0: the system's default. */
 int CNetlink_openMonitor(int bus, const char *namespacePath, const uint32_t *groups, size_t count,
