@@ -84,8 +84,9 @@ let package = Package(
         .target(
             name: "ControlPlane",
             dependencies: [
-                "CDatagram", "MapCompiler", "MeshModel", "MeshProto", "RelayWire", crypto, grdb, grpcCore, grpcProtobuf,
-                grpcTransport, logging, nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL, protobuf, serviceLifecycle,
+                "CDatagram", "CSodium", "MapCompiler", "MeshModel", "MeshProto", "RelayWire", crypto, grdb, grpcCore,
+                grpcProtobuf, grpcTransport, logging, nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL, protobuf,
+                serviceLifecycle,
                 unixSignals,
             ]
         ),
@@ -162,7 +163,8 @@ let package = Package(
             name: "ControlPlaneTests",
             dependencies: [
                 "Agent", "AgentCore", "ControlPlane", "ICE", "MapCompiler", "MeshModel", "MeshProto", "RelayWire",
-                "TestSupport", grdb, grpcCore, grpcInProcess, grpcProtobuf, grpcTransport, logging, nioCore, nioPosix,
+                "TestSupport", grdb, grpcCore, grpcInProcess, grpcProtobuf, grpcTransport, logging, nioCore, nioHTTP1,
+                nioPosix,
                 nioSSL, protobuf,
             ]
         ),

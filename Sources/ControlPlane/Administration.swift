@@ -8,7 +8,7 @@ import MeshModel
 package struct Administration: Sendable {
     private let directory: DataDirectory
     let store: any Store
-    private let now: @Sendable () -> Int64
+    let now: @Sendable () -> Int64
 
     /// - Parameter mayCreate: makes a new mesh if the folder holds none.
     /// - Throws: `ServerFailure`, see `SQLiteStore.open`.
@@ -101,6 +101,10 @@ package struct Administration: Sendable {
         } catch let error as SelectionError {
             throw ServerFailure(.failure, "\(error)")
         } catch let refusal as ChangeRefusal {
+            throw ServerFailure(.failure, "\(refusal)")
+        } catch let refusal as APIError {
+            throw ServerFailure(.failure, refusal.message)
+        } catch let refusal as RouteTextError {
             throw ServerFailure(.failure, "\(refusal)")
         }
     }

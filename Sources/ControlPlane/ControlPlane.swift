@@ -70,7 +70,16 @@ package struct ControlPlane: Sendable {
             socket: socket,
             tls: tls,
             connectionLimit: raiseConnectionLimit(),
-            web: WebService(store: store, logger: logger).respond,
+            web: WebService(
+                store: store,
+                api: APIService(
+                    store: store,
+                    publisher: publisher,
+                    allowsSetup: configuration.allowsSetup,
+                    logger: logger
+                ),
+                logger: logger
+            ).respond,
             relay: relay,
             logger: logger
         )

@@ -21,15 +21,16 @@ extension ManagementService {
     ///
     /// - Returns: the peer's own place in the mesh.
     func logIn(_ attempt: LoginAttempt, by key: PublicKey) async throws -> SelfConfiguration {
-        guard attempt.extraLabels.isEmpty else {
-            throw RPCError(code: .failedPrecondition, message: "the setup key of this peer allows no extra DNS labels")
-        }
         let peer: PeerRecord
         if let known = try await store.peer(key: key) {
             // Its setup key, if any, is ignored, and so is its host name: both counted at registration.
+            guard known.allowsExtraLabels || attempt.extraLabels.isEmpty else {
+                throw RPCError(.extraLabelsRefused)
+            }
             try await store.recordLogin(
                 of: known.id,
                 sshPublicKey: attempt.sshPublicKey,
+                extraLabels: attempt.extraLabels,
                 atSeconds: secondsSince1970()
             )
             try await store.update(attempt.meta, of: known.id)
@@ -62,6 +63,7 @@ extension ManagementService {
             publicKey: key,
             setupKeyHash: SetupKeySecret.hash(of: setupKey),
             sshPublicKey: attempt.sshPublicKey,
+            extraLabels: attempt.extraLabels,
             meta: attempt.meta
         )
         do {
@@ -104,7 +106,7 @@ extension RPCError {
         switch refusal {
         case .setupKeyInvalid:
             self.init(code: .invalidArgument, message: "couldn't add peer: setup key is invalid")
-        case .alreadyRegistered:
+        case .alreadyRegistered, .extraLabelsRefused:
             self.init(code: .failedPrecondition, message: "\(refusal)")
         case .hostnameUnusable, .addressesExhausted:
             self.init(code: .internalError, message: "couldn't add peer: \(refusal)")

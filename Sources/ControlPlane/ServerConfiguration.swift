@@ -44,6 +44,8 @@ package struct ServerConfiguration: Sendable {
     package var domain: String?
     package var stun: STUN
     package var relay: Relay
+    /// Whoever comes first over HTTP may become the mesh's owner.
+    package var allowsSetup: Bool
 
     package init(
         dataDirectory: String,
@@ -52,7 +54,8 @@ package struct ServerConfiguration: Sendable {
         tls: TLSFiles? = nil,
         domain: String? = nil,
         stun: STUN = .none,
-        relay: Relay = .own
+        relay: Relay = .own,
+        allowsSetup: Bool = false
     ) {
         self.dataDirectory = dataDirectory
         self.listen = listen
@@ -61,5 +64,9 @@ package struct ServerConfiguration: Sendable {
         self.domain = domain
         self.stun = stun
         self.relay = relay
+        self.allowsSetup = allowsSetup
     }
 }
+
+/// Of this program, as clients and people see it.
+package let serverVersion = "0.1.0"

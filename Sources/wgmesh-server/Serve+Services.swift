@@ -60,7 +60,7 @@ extension Serve {
         (environment(option) ?? "").split(separator: ",").map { String($0.filter { $0 != " " }) }
     }
 
-    private func isOn(_ option: String) throws -> Bool {
+    func isOn(_ option: String) throws -> Bool {
         switch environment(option) {
         case nil, "0", "false": return false
         case "1", "true": return true

@@ -60,6 +60,9 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Relay nothing, and tell agents of no relay.")
     var noRelay = false
 
+    @Flag(help: "Let whoever comes first over HTTP become the owner (POST /api/setup), for a setup without a shell.")
+    var allowSetup = false
+
     @Option(help: "trace, debug, info, notice, warning, error or critical. (default: info)")
     var logLevel: String?
 
@@ -100,7 +103,8 @@ struct Serve: AsyncParsableCommand {
             tls: try tlsFiles(),
             domain: domain,
             stun: try stunChoice(listen: endpoint),
-            relay: try relayChoice()
+            relay: try relayChoice(),
+            allowsSetup: try allowSetup || isOn("allow-setup")
         )
     }
 

@@ -14,11 +14,11 @@ struct WGMeshServer: AsyncParsableCommand {
 
             --data-dir and the options of serve can be given in the environment as well: --tls-cert is WGMESH_SERVER_TLS_CERT.
             """,
-        version: "wgmesh-server \(version)",
-        subcommands: [Serve.self, SetupKey.self, Peer.self, Group.self, Route.self, Network.self]
+        version: "wgmesh-server \(serverVersion)",
+        subcommands: [
+            Serve.self, Setup.self, Token.self, SetupKey.self, Peer.self, Group.self, Route.self, Network.self,
+        ]
     )
-
-    private static let version = "0.1.0"
 }
 
 /// Where the state is; shared by all commands.

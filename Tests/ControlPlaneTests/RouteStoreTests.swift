@@ -185,7 +185,26 @@ struct RouteStoreTests {
         try await withTemporaryFolder { path in
             let queue = try DatabaseQueue(path: path + "/server.db")
             try migrations().migrate(queue, upTo: "1: accounts, peers, setup keys, groups, policies")
-            try await queue.write { try makeAccount($0, domain: "old.example", atSeconds: 0) }
+            // As that version wrote them.
+            let meta = String(
+                decoding: try JSONEncoder().encode(TestPeer(hostname: "a").meta),
+                as: UTF8.self
+            )
+            try await queue.write { database in
+                try database.execute(
+                    sql: """
+                        INSERT INTO account VALUES ('acc', 'old.example', '100.92.0.0/16', 'fd00::/64', 7, 0);
+                        INSERT INTO peer VALUES ('p', '\(TestPeer(hostname: "a").publicKey.base64)', '100.92.0.1',
+                            NULL, 'a', 'a', '', 0, '\(meta)', 1, 2, 3, 0);
+                        INSERT INTO peerGroup VALUES ('all', 'All');
+                        INSERT INTO peerGroupMember VALUES ('all', 'p');
+                        INSERT INTO setupKey VALUES ('k', 'key', 'h', 'm', 'one-off', 1, NULL, 0, 0, NULL, 1, 0);
+                        INSERT INTO policy VALUES ('d', 'Default', 1);
+                        INSERT INTO policyRule VALUES ('d', 'd', 0, 1, 'accept', 'tcp', 1, '[{"first":5,"last":9}]');
+                        INSERT INTO policyRuleGroup VALUES ('d', 'source', 'all'), ('d', 'destination', 'all');
+                        """
+                )
+            }
             try queue.close()
             #expect(throws: ServerFailure.self) { try Administration(dataDirectory: path) }
             let store = try SQLiteStore.open(
@@ -196,6 +215,11 @@ struct RouteStoreTests {
             )
             let directory = try await store.directory()
             #expect(directory.domain == "old.example" && directory.policies.count == 1 && directory.routes.isEmpty)
+            #expect(directory.policies.values.flatMap(\.rules).map(\.portRanges) == [[5...9]])
+            let peer = try #require(directory.peers.values.first)
+            #expect(peer.label == "a" && peer.extraLabels.isEmpty && !peer.isSSHEnabled)
+            let keys = try await store.setupKeys()
+            #expect(keys.map(\.allowsExtraLabels) == [false] && keys.map(\.updatedAtSeconds) == [nil])
             #expect(try await Administration(dataDirectory: path).routes().isEmpty)
         }
     }

@@ -161,6 +161,8 @@ struct ServerProcessTests {
         ["route", "update", "n", "--masquerade", "maybe"],
         ["network", "add-resource", "n", "--name", "r", "--address", "0.0.0.0/0", "--group", "All"],
         ["network", "add-resource", "n", "--name", "r", "--address", "10.1.0.0/16"],
+        ["setup", "--email", "o@x.org"], ["setup", "--email", "o@x.org", "--name", "O", "--days", "366"],
+        ["token", "create", "--days", "0"],
         ["network", "add-router", "n"], ["network", "add-router", "n", "--peer", "a", "--peer-group", "g"],
     ])
     func `wrong usage ends with 2`(arguments: [String]) async throws {
@@ -168,6 +170,27 @@ struct ServerProcessTests {
             let result = try await ServerProcess.run(arguments, environment: ["WGMESH_SERVER_DATA_DIR": folder])
             #expect(result.status == ExitStatus.usage.rawValue)
             #expect(!result.errors.isEmpty && result.output.isEmpty)
+        }
+    }
+
+    @Test func `the owner and tokens are made without a browser`() async throws {
+        try await withTemporaryFolder { folder in
+            let data = ["--data-dir", folder]
+            let setup = ["setup", "--email", "o@x.org", "--name", "Olga"] + data
+            let early = try await ServerProcess.run(["setup-key", "create"] + data)
+            #expect(early.status == 0)
+            let ownerless = try await ServerProcess.run(["token", "create"] + data)
+            #expect(ownerless.status == ExitStatus.failure.rawValue && ownerless.errors.contains("wgmesh-server setup"))
+            let made = try await ServerProcess.run(setup)
+            #expect(AccessToken(made.output.trimmingCharacters(in: .whitespacesAndNewlines)) != nil)
+            let again = try await ServerProcess.run(setup)
+            #expect(again.status == ExitStatus.failure.rawValue && again.lines == 1 && again.output.isEmpty)
+            let token = try await ServerProcess.run(["token", "create", "--name", "ci", "--days", "7"] + data)
+            #expect(AccessToken(token.output.trimmingCharacters(in: .whitespacesAndNewlines)) != nil)
+            let list = try await ServerProcess.run(["token", "list"] + data).output
+            #expect(list.contains(" ci ") && list.contains(" setup ") && !list.contains("nbp_"))
+            #expect(try await ServerProcess.run(["token", "delete", "ci"] + data).status == 0)
+            #expect(try await !ServerProcess.run(["token", "list"] + data).output.contains(" ci "))
         }
     }
 
@@ -187,7 +210,7 @@ struct ServerProcessTests {
                 for command in [
                     ["peer", "list"], ["peer", "delete", "a"], ["setup-key", "list"], ["setup-key", "revoke", "a"],
                     ["group", "list"], ["group", "create", "g"], ["route", "list"], ["route", "delete", "n"],
-                    ["network", "list"], ["network", "create", "n"],
+                    ["network", "list"], ["network", "create", "n"], ["token", "list"], ["token", "create"],
                 ] {
                     let result = try await ServerProcess.run(command + ["--data-dir", path])
                     #expect(result.status == ExitStatus.failure.rawValue)
@@ -203,7 +226,8 @@ struct ServerProcessTests {
             _ = try await ServerProcess.run(["setup-key", "create", "--data-dir", folder])
             for command in [
                 ["peer", "delete"], ["setup-key", "revoke"], ["group", "delete"], ["route", "delete"],
-                ["route", "update", "--metric", "5"], ["network", "delete"],
+                ["route", "update", "--metric", "5"], ["network", "delete"], ["token", "delete"],
+                ["token", "create", "--user"],
             ] {
                 let result = try await ServerProcess.run(command + ["nobody", "--data-dir", folder])
                 #expect(result.status == ExitStatus.failure.rawValue)

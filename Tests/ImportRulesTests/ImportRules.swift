@@ -43,7 +43,7 @@ enum ImportRules {
         ),
         Target(
             name: "ControlPlane",
-            own: ["CDatagram", "MapCompiler", "MeshModel", "MeshProto", "RelayWire"],
+            own: ["CDatagram", "CSodium", "MapCompiler", "MeshModel", "MeshProto", "RelayWire"],
             foreign: [
                 "Crypto", "Dispatch", "Foundation", "FoundationEssentials", "GRDB", "GRPCCore",
                 "GRPCNIOTransportHTTP2Posix",

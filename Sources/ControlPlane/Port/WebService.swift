@@ -1,9 +1,10 @@
 import Logging
 import NIOHTTP1
 
-/// What this server answers to HTTP/1.1 requests: whether it is well, and that nothing else is here.
+/// What this server answers to HTTP/1.1 requests: whether it is well, and the API.
 struct WebService: Sendable {
     let store: any Store
+    let api: APIService
     let logger: Logger
 
     /// `/health`: the process lives. `/ready`: and it can do its work. Source: spec/server/deployment.md 5.
@@ -20,6 +21,7 @@ struct WebService: Sendable {
             var refusal = WebResponse.error(.upgradeRequired, "this is for WebSocket connections of relayed peers")
             refusal.headers.append(("upgrade", "websocket"))
             return refusal
+        case let path where path.hasPrefix(APIService.prefix): return await api.respond(to: request)
         default: return .error(.notFound, "nothing is at \(request.path.prefix(200))")
         }
     }

@@ -15,6 +15,8 @@ struct AccountRecord: Codable, Hashable, Sendable, FetchableRecord, PersistableR
     /// Grows by one in the transaction of each change that a peer can see.
     var serial: Int64
     var createdAtSeconds: Int64
+    /// What was set; the rest is as in `AccountSettingsFields.standard`. Stored as JSON.
+    var settings = AccountSettingsFields()
 
     static let defaultDomain = "netbird.selfhosted"
 }

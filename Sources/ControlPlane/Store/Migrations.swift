@@ -13,6 +13,10 @@ func migrations() -> DatabaseMigrator {
     }
     migrator.registerMigration("2: routes", migrate: makeRoutes)
     migrator.registerMigration("3: networks", migrate: makeNetworks)
+    migrator.registerMigration("4: users, access tokens, events", migrate: makeUsers)
+    migrator.registerMigration("5: more of keys and peers", migrate: widenKeysAndPeers)
+    migrator.registerMigration("6: whole policies, descriptions", migrate: widenPolicies)
+    migrator.registerMigration("7: settings, name servers", migrate: makeSettings)
     return migrator
 }
 

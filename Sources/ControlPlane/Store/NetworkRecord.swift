@@ -7,6 +7,7 @@ struct NetworkRecord: Codable, Hashable, Sendable, FetchableRecord, PersistableR
     var id: String
     /// Unique.
     var name: String
+    var description = ""
 }
 
 /// A host, subnet or domain in a network. Its groups are `NetworkResourceGroupRecord`s.
@@ -20,6 +21,7 @@ struct NetworkResourceRecord: Codable, Hashable, Sendable, FetchableRecord, Pers
     var isEnabled: Bool
     /// A prefix, or a domain in punycode and lower case.
     var address: String
+    var description = ""
 }
 
 /// A group by which policies lead to a resource.

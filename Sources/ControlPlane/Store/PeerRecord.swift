@@ -27,6 +27,12 @@ struct PeerRecord: Codable, Hashable, Sendable, FetchableRecord, PersistableReco
     var lastSeenSeconds: Int64
     /// Whether a Sync stream is open; meaningless while no server runs.
     var isConnected: Bool
+    /// The administrator wants an SSH server on it.
+    var isSSHEnabled = false
+    /// As its setup key said.
+    var allowsExtraLabels = false
+    /// Stored as JSON.
+    var extraLabels: [String] = []
 }
 
 /// Membership of one peer in one group.

@@ -20,6 +20,7 @@ struct RouteRecord: Codable, Hashable, Sendable, FetchableRecord, PersistableRec
     var keepRoute: Bool
     /// An exit node that the user must choose explicitly.
     var skipAutoApply: Bool
+    var description = ""
 }
 
 /// What a group has to do with a route.

@@ -4,20 +4,28 @@ import MeshModel
 
 extension SQLiteStore: Store {
     func directory() async throws -> Directory {
-        try await pool.read { database in
-            let account = try account(database)
-            return Directory(
-                serial: UInt64(clamping: account.serial),
-                network: try account.network(),
-                domain: account.domain,
-                peers: try peersByID(database),
-                groups: try groupsByID(database),
-                policies: try policiesByID(database),
-                routes: try routesByID(database),
-                networks: try networksByID(database)
-            )
-        }
+        try await pool.read { try makeDirectory($0) }
     }
+}
+
+/// All that network maps are made of.
+func makeDirectory(_ database: Database) throws -> Directory {
+    let account = try account(database)
+    return Directory(
+        serial: UInt64(clamping: account.serial),
+        network: try account.network(),
+        domain: account.domain,
+        settings: AccountSettings(
+            isLazyConnectionEnabled: account.settings.lazy_connection_enabled ?? false,
+            isRoutingPeerResolutionEnabled: account.settings.routing_peer_dns_resolution_enabled ?? true
+        ),
+        peers: try peersByID(database, account),
+        groups: try groupsByID(database),
+        policies: try policiesByID(database),
+        routes: try routesByID(database),
+        networks: try networksByID(database),
+        dns: try dnsSettings(database)
+    )
 }
 
 /// A value in the database that cannot be what it should be: somebody else wrote it, or the file is damaged.
@@ -65,7 +73,8 @@ func makeAccount(_ database: Database, domain: String, atSeconds now: Int64) thr
         action: .accept,
         protocol: .all,
         isBidirectional: true,
-        ports: []
+        ports: [],
+        name: policy.name
     )
     try rule.insert(database)
     for side in [PolicyRuleGroupRecord.Side.source, .destination] {
@@ -82,7 +91,12 @@ extension AccountRecord {
     }
 }
 
-private func peersByID(_ database: Database) throws -> [PeerID: Peer] {
+private func peersByID(_ database: Database, _ account: AccountRecord) throws -> [PeerID: Peer] {
+    // Not set: every peer.
+    let withIPv6 = try account.settings.ipv6_enabled_groups.map { groups in
+        let links = try PeerGroupMemberRecord.filter(groups.contains(Column("groupID"))).fetchAll(database)
+        return Set(links.map(\.peerID))
+    }
     var peers: [PeerID: Peer] = [:]
     for record in try PeerRecord.fetchAll(database) {
         guard let key = PublicKey(base64: record.publicKey), let address = IPAddress(record.addressV4) else {
@@ -91,10 +105,12 @@ private func peersByID(_ database: Database) throws -> [PeerID: Peer] {
         peers[PeerID(rawValue: record.id)] = Peer(
             publicKey: key,
             address: address,
-            addressV6: record.addressV6.flatMap { IPAddress($0) },
+            addressV6: withIPv6?.contains(record.id) == false ? nil : record.addressV6.flatMap { IPAddress($0) },
             label: record.dnsLabel,
+            extraLabels: record.extraLabels,
             meta: record.meta,
-            sshPublicKey: record.sshPublicKey
+            sshPublicKey: record.sshPublicKey,
+            isSSHEnabled: record.isSSHEnabled
         )
     }
     return peers
@@ -122,8 +138,9 @@ private func policiesByID(_ database: Database) throws -> [PolicyID: Policy] {
     let groups = Dictionary(grouping: try PolicyRuleGroupRecord.fetchAll(database), by: \.ruleID)
     var policies: [PolicyID: Policy] = [:]
     for record in try PolicyRecord.fetchAll(database) {
+        // Nobody passes a check that is not made: better no connection than one that was not meant.
         policies[PolicyID(rawValue: record.id)] = Policy(
-            isEnabled: record.isEnabled,
+            isEnabled: record.isEnabled && record.postureChecks.isEmpty,
             rules: try (rules[record.id] ?? []).map { try PolicyRule($0, groups: groups[$0.id] ?? []) }
         )
     }
@@ -132,8 +149,12 @@ private func policiesByID(_ database: Database) throws -> [PolicyID: Policy] {
 
 extension PolicyRule {
     fileprivate init(_ record: PolicyRuleRecord, groups: [PolicyRuleGroupRecord]) throws {
-        func selection(_ side: PolicyRuleGroupRecord.Side) -> PeerSelection {
-            .groups(Set(groups.filter { $0.side == side }.map { GroupID(rawValue: $0.groupID) }))
+        func selection(_ side: PolicyRuleGroupRecord.Side, _ resource: ResourceReference?) -> PeerSelection {
+            switch resource {
+            case nil: .groups(Set(groups.filter { $0.side == side }.map { GroupID(rawValue: $0.groupID) }))
+            case let resource? where resource.type == "peer": .peer(PeerID(rawValue: resource.id))
+            case let resource?: .resource(ResourceID(rawValue: resource.id))
+            }
         }
         guard record.ports.allSatisfy({ $0.first <= $0.last }) else {
             throw StoredValueError(description: "rule \(record.id): a port range ends before it starts")
@@ -141,14 +162,23 @@ extension PolicyRule {
         self.init(
             id: record.id,
             isEnabled: record.isEnabled,
-            sources: selection(.source),
-            destinations: selection(.destination),
+            sources: selection(.source, record.sourceResource),
+            destinations: selection(.destination, record.destinationResource),
             isBidirectional: record.isBidirectional,
             action: record.action == .accept ? .accept : .drop,
             transport: record.protocol.transport,
-            ports: record.ports.filter { $0.first == $0.last }.map(\.first),
-            portRanges: record.ports.filter { $0.first != $0.last }.map { $0.first...$0.last }
+            ports: record.hasPortRanges ? [] : record.singlePorts,
+            portRanges: record.hasPortRanges ? record.ports.map { $0.first...$0.last } : []
         )
+    }
+}
+
+extension PolicyRuleRecord {
+    /// Who may use SSH may use the agent's own SSH server too. Source: spec/server/domain-model.md 10, step 1.6.
+    fileprivate var singlePorts: [UInt16] {
+        let ports = ports.map(\.first)
+        let (plain, native): (UInt16, UInt16) = (22, 22022)
+        return `protocol` == .ssh && ports.contains(plain) && !ports.contains(native) ? ports + [native] : ports
     }
 }
 
@@ -156,11 +186,36 @@ extension PolicyRuleRecord.Transport {
     fileprivate var transport: FirewallRule.Transport {
         switch self {
         case .all: .all
-        case .tcp: .tcp
+        case .tcp, .ssh: .tcp
         case .udp: .udp
         case .icmp: .icmp
         }
     }
+}
+
+private func dnsSettings(_ database: Database) throws -> DNSSettings {
+    let groups = Dictionary(grouping: try NameServerClientGroupRecord.fetchAll(database), by: \.nameServerGroupID)
+    var settings = DNSSettings(
+        unmanagedGroups: Set(try UnmanagedDNSGroupRecord.fetchAll(database).map { GroupID(rawValue: $0.groupID) })
+    )
+    for record in try NameServerGroupRecord.fetchAll(database) {
+        settings.nameServers[record.id] = DistributedNameServers(
+            isEnabled: record.isEnabled,
+            group: NameServerGroup(
+                servers: try record.servers.map { server in
+                    guard let address = IPAddress(server.ip) else {
+                        throw StoredValueError(description: "name servers \(record.id): \(server.ip) is no address")
+                    }
+                    return Endpoint(address: address, port: server.port)
+                },
+                isPrimary: record.isPrimary,
+                domains: record.domains,
+                areSearchDomains: record.areSearchDomains
+            ),
+            distributionGroups: Set((groups[record.id] ?? []).map { GroupID(rawValue: $0.groupID) })
+        )
+    }
+    return settings
 }
 
 private func routesByID(_ database: Database) throws -> [RouteID: Route] {

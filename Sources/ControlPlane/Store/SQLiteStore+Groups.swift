@@ -23,7 +23,7 @@ extension SQLiteStore {
     func deleteGroup(matching selector: String) async throws -> StoredGroup {
         try await pool.write { database in
             let group = try editableGroup(matching: selector, database)
-            let users = try users(of: group, database)
+            let users = try users(ofGroup: group.id, database).map { "\($0.kind) \($0.name)" }
             guard users.isEmpty else {
                 throw ChangeRefusal(
                     description: "group \(group.name) is used by \(users.joined(separator: ", ")); change these first"
@@ -86,27 +86,35 @@ extension SQLiteStore {
         return StoredGroup(record: group, members: members)
     }
 
-    /// What names the group, as a user would call it.
-    private func users(of group: GroupRecord, _ database: Database) throws -> [String] {
-        try String.fetchAll(
-            database,
-            sql: """
-                SELECT DISTINCT 'policy ' || policy.name AS user FROM policy
-                    JOIN policyRule ON policyID = policy.id JOIN policyRuleGroup ON ruleID = policyRule.id
-                    WHERE groupID = :group
-                UNION SELECT 'route ' || networkID || ' (' || route.id || ')' FROM route
-                    JOIN routeGroup ON routeID = route.id WHERE groupID = :group
-                UNION SELECT 'setup key ' || setupKey.name || ' (' || setupKey.id || ')' FROM setupKey
-                    JOIN setupKeyGroup ON setupKeyID = setupKey.id WHERE groupID = :group
-                UNION SELECT 'resource ' || networkResource.name || ' of network ' || network.name FROM network
-                    JOIN networkResource ON networkResource.networkID = network.id
-                    JOIN networkResourceGroup ON resourceID = networkResource.id WHERE groupID = :group
-                UNION SELECT 'router ' || networkRouter.id || ' of network ' || network.name FROM network
-                    JOIN networkRouter ON networkRouter.networkID = network.id
-                    JOIN networkRouterGroup ON routerID = networkRouter.id WHERE groupID = :group
-                ORDER BY user
-                """,
-            arguments: ["group": group.id]
-        )
-    }
+}
+
+/// What names a group, as a user would call it: kind and name.
+func users(ofGroup id: String, _ database: Database) throws -> [(kind: String, name: String)] {
+    try Row.fetchAll(
+        database,
+        sql: """
+            SELECT DISTINCT 'policy' AS kind, policy.name AS name FROM policy
+                JOIN policyRule ON policyID = policy.id JOIN policyRuleGroup ON ruleID = policyRule.id
+                WHERE groupID = :group
+            UNION SELECT 'route', networkID || ' (' || route.id || ')' FROM route
+                JOIN routeGroup ON routeID = route.id WHERE groupID = :group
+            UNION SELECT 'setup key', setupKey.name || ' (' || setupKey.id || ')' FROM setupKey
+                JOIN setupKeyGroup ON setupKeyID = setupKey.id WHERE groupID = :group
+            UNION SELECT 'resource', networkResource.name || ' of network ' || network.name FROM network
+                JOIN networkResource ON networkResource.networkID = network.id
+                JOIN networkResourceGroup ON resourceID = networkResource.id WHERE groupID = :group
+            UNION SELECT 'router', networkRouter.id || ' of network ' || network.name FROM network
+                JOIN networkRouter ON networkRouter.networkID = network.id
+                JOIN networkRouterGroup ON routerID = networkRouter.id WHERE groupID = :group
+            UNION SELECT 'user', user.name || ' (' || user.id || ')' FROM user
+                JOIN userGroup ON userID = user.id WHERE groupID = :group
+            UNION SELECT 'nameserver group', nameServerGroup.name FROM nameServerGroup
+                JOIN nameServerClientGroup ON nameServerGroupID = nameServerGroup.id WHERE groupID = :group
+            UNION SELECT 'DNS settings', 'disabled management groups' FROM unmanagedDNSGroup WHERE groupID = :group
+            UNION SELECT 'account settings', 'IPv6' FROM account, json_each(account.settings, '$.ipv6_enabled_groups')
+                WHERE value = :group
+            ORDER BY kind, name
+            """,
+        arguments: ["group": id]
+    ).map { (kind: $0["kind"], name: $0["name"]) }
 }

@@ -41,7 +41,9 @@ extension SQLiteStore {
             guard isNew else {
                 throw ChangeRefusal(description: "network \(network.name) has a resource \(request.name) already")
             }
-            if let prefix = IPPrefix(request.address) { try refuseOverlap(of: prefix, database) }
+            if let prefix = IPPrefix(request.address) {
+                try StoreTransaction(database: database).refuseOverlap(of: prefix)
+            }
             var generator = SystemRandomNumberGenerator()
             let resource = NetworkResourceRecord(
                 id: Identifier.random(using: &generator),

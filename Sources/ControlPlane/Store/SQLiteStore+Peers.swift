@@ -15,13 +15,19 @@ extension SQLiteStore {
         try await pool.read { try PeerRecord.order(Column("name"), Column("id")).fetchAll($0) }
     }
 
-    func recordLogin(of peerID: String, sshPublicKey: String, atSeconds now: Int64) async throws {
+    func recordLogin(
+        of peerID: String,
+        sshPublicKey: String,
+        extraLabels: [String],
+        atSeconds now: Int64
+    ) async throws {
         try await pool.write { database in
             guard var peer = try PeerRecord.fetchOne(database, key: peerID) else { return }
             peer.lastLoginSeconds = now
-            // Other peers' maps carry it, hence the serial.
-            if peer.sshPublicKey != sshPublicKey {
+            // Other peers' maps carry them, hence the serial.
+            if peer.sshPublicKey != sshPublicKey || peer.extraLabels != extraLabels {
                 peer.sshPublicKey = sshPublicKey
+                peer.extraLabels = extraLabels
                 try raiseSerial(database)
             }
             try peer.update(database)
@@ -51,19 +57,32 @@ extension SQLiteStore {
 
     func deletePeers(_ ids: [String]) async throws -> Int {
         try await pool.write { database in
-            let deleted = try PeerRecord.deleteAll(database, keys: ids)
-            if deleted > 0 { try raiseSerial(database) }
-            return deleted
+            let peers = try PeerRecord.fetchAll(database, keys: ids)
+            for peer in peers { try delete(peer, database) }
+            if !peers.isEmpty { try raiseSerial(database) }
+            return peers.count
         }
     }
 
     func deletePeer(matching selector: String) async throws -> PeerRecord {
         try await pool.write { database in
             let peer = try peer(matching: selector, database)
-            try peer.delete(database)
+            try delete(peer, database)
             try raiseSerial(database)
             return peer
         }
+    }
+
+    private func delete(_ peer: PeerRecord, _ database: Database) throws {
+        let transaction = StoreTransaction(database: database)
+        try transaction.delete(peer)
+        try transaction.record(
+            .peerDelete,
+            of: peer.id,
+            by: EventRecord.system,
+            try transaction.details(of: peer),
+            atSeconds: secondsSince1970()
+        )
     }
 }
 

@@ -9,6 +9,9 @@ extension SQLiteStore {
                 throw RegistrationRefusal.alreadyRegistered
             }
             let setupKey = try useSetupKey(hash: registration.setupKeyHash, atSeconds: now, database)
+            guard setupKey.allowsExtraLabels || registration.extraLabels.isEmpty else {
+                throw RegistrationRefusal.extraLabelsRefused
+            }
             var generator = SystemRandomNumberGenerator()
             let place = try freePlace(
                 hostname: registration.meta.hostname,
@@ -29,7 +32,9 @@ extension SQLiteStore {
                 createdAtSeconds: now,
                 lastLoginSeconds: now,
                 lastSeenSeconds: now,
-                isConnected: false
+                isConnected: false,
+                allowsExtraLabels: setupKey.allowsExtraLabels,
+                extraLabels: registration.extraLabels
             )
             try peer.insert(database)
             let groups = try SetupKeyGroupRecord.filter(Column("setupKeyID") == setupKey.id).fetchAll(database)
@@ -37,6 +42,14 @@ extension SQLiteStore {
                 try PeerGroupMemberRecord(groupID: groupID, peerID: peer.id).insert(database)
             }
             try raiseSerial(database)
+            let transaction = StoreTransaction(database: database)
+            try transaction.record(
+                .peerAdd,
+                of: peer.id,
+                by: setupKey.id,
+                try transaction.details(of: peer).merging(["setup_key_name": setupKey.name]) { $1 },
+                atSeconds: now
+            )
             return peer
         }
     }

@@ -84,7 +84,7 @@ extension SQLiteStore {
         if let groups = change.distributionGroups { try replaceGroups(.client, of: route, by: groups, database) }
         if let groups = change.accessGroups { try replaceGroups(.access, of: route, by: groups, database) }
         try route.update(database)
-        try check(route, database)
+        try StoreTransaction(database: database).check(route)
         try raiseSerial(database)
         return try stored(route, database)
     }
@@ -102,50 +102,6 @@ extension SQLiteStore {
         }
     }
 
-    private func check(_ route: RouteRecord, _ database: Database) throws {
-        guard (1...lowestPriority).contains(route.metric) else {
-            throw ChangeRefusal(description: "a metric is 1 to \(lowestPriority), lower wins")
-        }
-        guard try !groupIDs(.client, of: route, database).isEmpty else {
-            throw ChangeRefusal(description: "a route needs at least one group that gets it")
-        }
-        let routers = try groupIDs(.router, of: route, database)
-        guard route.routerPeerID != nil || !routers.isEmpty else {
-            throw ChangeRefusal(description: "a route needs a host or at least one group that carries it")
-        }
-        if case .prefix(let prefix) = try route.destination(), prefix.length > 0 {
-            try refuseOverlap(of: prefix, database)
-        }
-        for other in try RouteRecord.filter(Column("networkID") == route.networkID && Column("id") != route.id)
-            .fetchAll(database) where other.prefix == route.prefix && other.domains == route.domains
-        {
-            let isSamePeer = route.routerPeerID != nil && other.routerPeerID == route.routerPeerID
-            guard try !isSamePeer && routers.isDisjoint(with: groupIDs(.router, of: other, database)) else {
-                throw ChangeRefusal(
-                    description:
-                        "route \(other.id) leads to the same network by the same host or group; update that one"
-                )
-            }
-        }
-    }
-
-    /// Agents would not route it.
-    func refuseOverlap(of prefix: IPPrefix, _ database: Database) throws {
-        let overlay = try account(database).network()
-        for own in [overlay.v4, overlay.v6] where own.overlaps(prefix) {
-            throw ChangeRefusal(description: "\(prefix) overlaps the mesh's own network \(own)")
-        }
-    }
-
-    private func groupIDs(
-        _ role: RouteGroupRecord.Role,
-        of route: RouteRecord,
-        _ database: Database
-    ) throws -> Set<String> {
-        let groups = RouteGroupRecord.filter(Column("routeID") == route.id && Column("role") == role.rawValue)
-        return Set(try groups.fetchAll(database).map(\.groupID))
-    }
-
     private func stored(_ route: RouteRecord, _ database: Database) throws -> StoredRoute {
         var groups: [RouteGroupRecord.Role: [String]] = [:]
         for record in try RouteGroupRecord.filter(Column("routeID") == route.id).fetchAll(database) {
@@ -160,15 +116,62 @@ extension SQLiteStore {
     }
 }
 
+extension StoreTransaction {
+    /// Checks the whole of a route that was written; a refusal undoes the transaction.
+    func check(_ route: RouteRecord) throws {
+        guard (1...lowestPriority).contains(route.metric) else {
+            throw ChangeRefusal(description: "a metric is 1 to \(lowestPriority), lower wins")
+        }
+        guard try !groupIDs(.client, of: route).isEmpty else {
+            throw ChangeRefusal(description: "a route needs at least one group that gets it")
+        }
+        let routers = try groupIDs(.router, of: route)
+        guard route.routerPeerID != nil || !routers.isEmpty else {
+            throw ChangeRefusal(description: "a route needs a host or at least one group that carries it")
+        }
+        if case .prefix(let prefix) = try route.destination(), prefix.length > 0 {
+            try refuseOverlap(of: prefix)
+        }
+        for other in try RouteRecord.filter(Column("networkID") == route.networkID && Column("id") != route.id)
+            .fetchAll(database) where other.prefix == route.prefix && other.domains == route.domains
+        {
+            let isSamePeer = route.routerPeerID != nil && other.routerPeerID == route.routerPeerID
+            guard try !isSamePeer && routers.isDisjoint(with: groupIDs(.router, of: other)) else {
+                throw ChangeRefusal(
+                    description:
+                        "route \(other.id) leads to the same network by the same host or group; update that one",
+                    isConflict: true
+                )
+            }
+        }
+    }
+
+    /// Agents would not route it.
+    func refuseOverlap(of prefix: IPPrefix) throws {
+        let overlay = try meshAccount().network()
+        for own in [overlay.v4, overlay.v6] where own.overlaps(prefix) {
+            throw ChangeRefusal(description: "\(prefix) overlaps the mesh's own network \(own)")
+        }
+    }
+
+    private func groupIDs(
+        _ role: RouteGroupRecord.Role,
+        of route: RouteRecord
+    ) throws -> Set<String> {
+        let groups = RouteGroupRecord.filter(Column("routeID") == route.id && Column("role") == role.rawValue)
+        return Set(try groups.fetchAll(database).map(\.groupID))
+    }
+}
+
 /// The highest metric, which a new route gets: any other route to the same network is preferred.
-private let lowestPriority = 9999
+let lowestPriority = 9999
 
 extension RouteDestination {
-    fileprivate var prefixText: String? {
+    var prefixText: String? {
         if case .prefix(let prefix) = self { prefix.description } else { nil }
     }
 
-    fileprivate var domainNames: [String] {
+    var domainNames: [String] {
         if case .domains(let domains) = self { domains } else { [] }
     }
 }

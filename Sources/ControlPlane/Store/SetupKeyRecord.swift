@@ -27,6 +27,10 @@ struct SetupKeyRecord: Codable, Hashable, Sendable, FetchableRecord, Persistable
     var usageLimit: Int64
     /// Peers that register with it are ephemeral.
     var isEphemeral: Bool
+    /// `nil`: not since it was made.
+    var updatedAtSeconds: Int64?
+    /// Peers that register with it may have further names.
+    var allowsExtraLabels = false
 
     /// Why it does not admit a peer at that time; `nil`: it does. Source: spec/server/domain-model.md 3.
     func refusal(atSeconds now: Int64) -> String? {

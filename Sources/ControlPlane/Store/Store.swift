@@ -25,7 +25,12 @@ protocol Store: Sendable {
     func register(_ registration: PeerRegistration, atSeconds now: Int64) async throws -> PeerRecord
 
     /// Notes a login of a registered peer. An unknown identifier changes nothing.
-    func recordLogin(of peerID: String, sshPublicKey: String, atSeconds now: Int64) async throws
+    func recordLogin(
+        of peerID: String,
+        sshPublicKey: String,
+        extraLabels: [String],
+        atSeconds now: Int64
+    ) async throws
 
     /// Replaces what the peer says about its host. An unknown identifier changes nothing.
     func update(_ meta: PeerMeta, of peerID: String) async throws
@@ -102,6 +107,16 @@ protocol Store: Sendable {
 
     /// - Parameter router: identifier, or name of the peer.
     func removeRouter(_ router: String, fromNetwork selector: String) async throws -> StoredNetwork
+
+    /// One consistent look at the rows, for the API.
+    func read<Answer: Sendable>(
+        _ body: @escaping @Sendable (StoreTransaction) throws -> Answer
+    ) async throws -> Answer
+
+    /// One transaction over the rows, for the API. What `body` throws undoes all of it.
+    func write<Answer: Sendable>(
+        _ body: @escaping @Sendable (StoreTransaction) throws -> Answer
+    ) async throws -> Answer
 }
 
 /// A group and the names of its members, sorted.
@@ -121,6 +136,8 @@ struct StoredRoute: Sendable {
 /// Why a change cannot be made; nothing of it was.
 struct ChangeRefusal: Error, Hashable, CustomStringConvertible {
     var description: String
+    /// There is such a thing already.
+    var isConflict = false
 }
 
 /// A peer that asks to join with a setup key.
@@ -130,6 +147,8 @@ struct PeerRegistration: Sendable {
     var setupKeyHash: String
     /// A line of authorized_keys; empty: none.
     var sshPublicKey: String
+    /// Further names; empty unless the setup key allows them.
+    var extraLabels: [String] = []
     var meta: PeerMeta
 }
 
@@ -138,6 +157,7 @@ enum RegistrationRefusal: Error, Hashable, CustomStringConvertible {
     /// `reason` is for the server's log: the peer is not told which.
     case setupKeyInvalid(reason: String)
     case alreadyRegistered
+    case extraLabelsRefused
     /// The host name has no usable first label.
     case hostnameUnusable
     /// No free address was found, or the name that goes with it is taken.
@@ -146,6 +166,7 @@ enum RegistrationRefusal: Error, Hashable, CustomStringConvertible {
     var description: String {
         switch self {
         case .setupKeyInvalid(let reason): "setup key is \(reason)"
+        case .extraLabelsRefused: "the setup key of this peer allows no extra DNS labels"
         case .alreadyRegistered: "peer has been already registered"
         case .hostnameUnusable: "host name has no usable first label"
         case .addressesExhausted: "no free overlay address was found"
