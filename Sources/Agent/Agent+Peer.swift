@@ -12,7 +12,7 @@ extension Agent {
             let peer = try peer(named: request.name, among: report.core.peers)
             let seconds = Int64(time(nil))
             let path = core.pathReport(of: peer.publicKey, at: clock.now, nowSeconds: seconds)
-            let status: ExitStatus = peer.isConnected ? .success : .degraded
+            let status: ExitStatus = peer.isConnected || peer.path == .sleeping ? .success : .degraded
             return StatusResponse(status, report.answer(peer, request.isWhy ? path : nil, isJSON: request.isJSON))
         } catch {
             return StatusResponse(error.status, "\(error)\n")

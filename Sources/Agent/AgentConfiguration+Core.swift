@@ -14,7 +14,8 @@ extension AgentCore.Configuration {
             exitReachesPrivateNetworks: configuration.exitReachesPrivateNetworks,
             blocksLocalNetworks: configuration.blocksLocalNetworks,
             agentVersion: LoginAttempt.wireVersion,
-            exitFailure: configuration.exitFailure
+            exitFailure: configuration.exitFailure,
+            lazy: configuration.lazy
         )
     }
 }

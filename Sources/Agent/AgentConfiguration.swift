@@ -25,6 +25,8 @@ package struct AgentFlags: Sendable {
     package var exitFailure: String?
     package var interfaceBlocklist: String?
     package var externalIPMap: String?
+    package var lazyConnections: String?
+    package var lazyInactivity: String?
 
     package init() {}
 }
@@ -53,6 +55,7 @@ package struct AgentConfiguration: Sendable {
     /// Beginnings of names of links that peers are never told the addresses of, besides those that nobody is told.
     package var interfaceBlocklist: [String]
     package var externalAddresses: ExternalAddressMap
+    package var lazy: LazyPolicy
 
     /// 1280: fits every path that carries IPv6, tunnels inside tunnels included; NetBird's default too.
     package static let defaultMTUBytes: UInt32 = 1280
@@ -124,6 +127,13 @@ package struct AgentConfiguration: Sendable {
             try settings.text(flags.externalIPMap, "external-ip-map")?
             .parsed("a list of OUTSIDE[/INSIDE], INSIDE an address or interface", ExternalAddressMap.init(_:))
             ?? ExternalAddressMap()
+        lazy = LazyPolicy()
+        if let mode = settings.text(flags.lazyConnections, "lazy-connections") {
+            lazy.mode = try mode.parsed("auto, on or off", LazyPolicy.Mode.init(rawValue:))
+        }
+        if let seconds = settings.text(flags.lazyInactivity, "lazy-inactivity") {
+            lazy.inactivity = try seconds.parsed("a number of seconds, 60 to 86400", inactivityDuration)
+        }
     }
 }
 
@@ -241,6 +251,11 @@ private func tableNumber(_ text: String) -> UInt32? {
 private func priorityNumber(_ text: String) -> UInt32? {
     guard let number = UInt32(text), (1...32_763).contains(number) else { return nil }
     return number
+}
+
+private func inactivityDuration(_ text: String) -> Duration? {
+    guard let seconds = Int64(text), (60...86_400).contains(seconds) else { return nil }
+    return .seconds(seconds)
 }
 
 private func exitScopeWord(_ text: String) -> Bool? { ["internet": false, "all": true][text] }

@@ -31,6 +31,7 @@ extension PathReport {
         case .relayed(let server): "relayed over \(server)"
         case .kernelSession(let remote): "direct, to \(remote)"
         case .connecting, .idle: "none"
+        case .sleeping: "none for now"
         }
     }
 

@@ -11,7 +11,13 @@ extension RelayHub {
     func forward(_ batch: LoopbackBatch) {
         var written: [String: any Channel] = [:]
         for datagram in batch.datagrams where datagram.port == wireGuardPort {
-            guard let way = addresses.peer(at: datagram.peer).flatMap({ names[$0] }).flatMap({ ways[$0] }),
+            guard let peer = addresses.peer(at: datagram.peer) else { continue }
+            if let rest = traps[peer] {
+                if rest > 0 { deliver(.caught(peer, packet: Array(batch.bytes[datagram.range]))) }
+                traps[peer] = max(0, rest - 1)
+                continue
+            }
+            guard let way = names[peer].flatMap({ ways[$0] }),
                 let link = links[way.url], link.name != nil, let channel = link.channel,
                 // A relay that does not keep up costs packets, as a full queue does on any network.
                 channel.isWritable, datagram.range.count <= RelayLimits.longestPayloadBytes
@@ -23,6 +29,18 @@ extension RelayHub {
             written[way.url] = channel
         }
         for channel in written.values { channel.flush() }
+    }
+
+    /// As if WireGuard had sent them just now.
+    func send(_ packets: [[UInt8]], to peer: PublicKey) {
+        guard let way = names[peer].flatMap({ ways[$0] }) else { return }
+        var batch = LoopbackBatch()
+        for packet in packets {
+            let start = batch.bytes.count
+            batch.bytes += packet
+            batch.datagrams.append(.init(range: start..<batch.bytes.count, peer: way.address, port: wireGuardPort))
+        }
+        forward(batch)
     }
 
     func receive(_ event: RelayReceiver.Event, from url: String) {

@@ -34,6 +34,8 @@ package actor RelayHub {
     /// The ways that the core wants.
     var ways: [RelayPeerID: Way] = [:]
     var names: [PublicKey: RelayPeerID] = [:]
+    /// Peers without a way whose packets the core wants, and how many more of them.
+    var traps: [PublicKey: Int] = [:]
     /// By the URL that is dialled.
     var links: [String: Link] = [:]
     private let starts: AsyncStream<LinkID>
@@ -47,6 +49,8 @@ package actor RelayHub {
     /// Source: spec/wire/relay.md 6.
     static let earlyLifetime: Duration = .seconds(5)
     static let mostEarly = 256
+    /// What one burst of WireGuard's brings before it waits for a handshake; a flood must not become one of events.
+    private static let mostCaught = 8
     /// How often the core is told that a peer's packets come.
     static let carriedInterval: Duration = .seconds(1)
     /// Peers name their relays themselves: more than this many at a time are not dialled.
@@ -130,6 +134,8 @@ package actor RelayHub {
         switch command {
         case .perform(.open(let peer, let server)): open(peer, server)
         case .perform(.close(let peer)): close(peer)
+        case .perform(.trap(let peer)): trap(peer)
+        case .perform(.send(let peer, let packets)): send(packets, to: peer)
         case .configure(let access): configure(access)
         case .setWireGuardPort(let port): wireGuardPort = port
         }
@@ -163,7 +169,18 @@ package actor RelayHub {
         apply(.open(id), to: url)
     }
 
+    private func trap(_ peer: PublicKey) {
+        close(peer)
+        guard openSocket(), let address = addresses.address(of: peer) else {
+            deliver(.trapped(peer, endpoint: nil))
+            return
+        }
+        traps[peer] = Self.mostCaught
+        deliver(.trapped(peer, endpoint: endpoint(at: address)))
+    }
+
     private func close(_ peer: PublicKey) {
+        if traps.removeValue(forKey: peer) != nil { addresses.release(peer) }
         guard let id = names.removeValue(forKey: peer), let way = ways.removeValue(forKey: id) else { return }
         addresses.release(peer)
         apply(.close(id), to: way.url)
@@ -338,8 +355,10 @@ package actor RelayHub {
         }
     }
 
-    private func endpoint(of way: Way) -> Endpoint? {
-        let bytes = (0..<4).map { UInt8(truncatingIfNeeded: way.address >> (24 - 8 * $0)) }
+    private func endpoint(of way: Way) -> Endpoint? { endpoint(at: way.address) }
+
+    private func endpoint(at address: UInt32) -> Endpoint? {
+        let bytes = (0..<4).map { UInt8(truncatingIfNeeded: address >> (24 - 8 * $0)) }
         guard let port, let address = IPAddress(bytes: bytes) else { return nil }
         return Endpoint(address: address, port: port.port)
     }

@@ -96,7 +96,7 @@ extension StatusReport {
             kinds = (localKind.rawValue, remoteKind.rawValue)
             endpoints = ("\(local)", "\(remote)")
         case .kernelSession(let remote): endpoints.1 = "\(remote)"
-        case .idle, .connecting, .relayed: break
+        case .idle, .sleeping, .connecting, .relayed: break
         }
         func pair(_ values: (String, String)) -> JSONValue {
             .object([("local", .string(values.0)), ("remote", .string(values.1))])

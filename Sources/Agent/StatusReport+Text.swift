@@ -52,7 +52,7 @@ extension StatusReport {
             kinds = "\(localKind.rawValue)/\(remoteKind.rawValue)"
             endpoints = "\(local)/\(remote)"
         case .kernelSession(let remote): endpoints = "-/\(remote)"
-        case .idle, .connecting, .relayed: break
+        case .idle, .sleeping, .connecting, .relayed: break
         }
         var lines = [
             " \(peer.fqdn):",

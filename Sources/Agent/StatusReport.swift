@@ -94,7 +94,7 @@ package struct StatusReport: Sendable {
         if core.management != .connected { lines.append("management: \(word(core.management))") }
         if core.signalServer != .connected { lines.append("signal: \(word(core.signalServer))") }
         if let seconds = core.mapStoredSeconds { lines.append("map: stale since \(timeText(seconds)) (stored)") }
-        for peer in core.peers where !peer.isConnected {
+        for peer in core.peers where !peer.isConnected && peer.path != .sleeping {
             lines.append("peer \(peer.fqdn): no path" + (peer.lastError.map { " (\($0))" } ?? ""))
         }
         lines += RouteReport(routes: core.routes).problemLines
@@ -116,7 +116,7 @@ extension PeerStatus {
     var isConnected: Bool {
         switch path {
         case .direct, .relayed, .kernelSession: true
-        case .idle, .connecting: false
+        case .idle, .sleeping, .connecting: false
         }
     }
 
@@ -125,7 +125,7 @@ extension PeerStatus {
         switch path {
         case .direct, .kernelSession: "P2P"
         case .relayed: "Relayed"
-        case .idle, .connecting: "-"
+        case .idle, .sleeping, .connecting: "-"
         }
     }
 
@@ -136,7 +136,7 @@ extension PeerStatus {
 
     var statusWord: String {
         switch path {
-        case .idle: "Idle"
+        case .idle, .sleeping: "Idle"
         case .connecting: "Connecting"
         case .direct, .relayed, .kernelSession: "Connected"
         }

@@ -7,6 +7,7 @@ import NetlinkSocket
 func pathWord(_ path: PeerStatus.Path) -> String {
     switch path {
     case .idle: "idle"
+    case .sleeping: "sleeping"
     case .connecting: "connecting"
     case .direct(_, let localKind, _, let remoteKind): "direct \(localKind.rawValue)/\(remoteKind.rawValue)"
     case .relayed(let server): "relayed by \(server)"

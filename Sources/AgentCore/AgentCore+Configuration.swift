@@ -22,6 +22,7 @@ extension AgentCore {
         public var agentVersion: String
         /// What happens to an exit node's traffic when none of its gateways works.
         public var exitFailure: ExitFailurePolicy
+        public var lazy: LazyPolicy
 
         public init(
             interfaceName: String,
@@ -34,7 +35,8 @@ extension AgentCore {
             exitReachesPrivateNetworks: Bool = false,
             blocksLocalNetworks: Bool = false,
             agentVersion: String,
-            exitFailure: ExitFailurePolicy = .closed
+            exitFailure: ExitFailurePolicy = .closed,
+            lazy: LazyPolicy = LazyPolicy()
         ) {
             self.interfaceName = interfaceName
             self.marks = marks
@@ -47,6 +49,7 @@ extension AgentCore {
             self.blocksLocalNetworks = blocksLocalNetworks
             self.agentVersion = agentVersion
             self.exitFailure = exitFailure
+            self.lazy = lazy
         }
     }
 }

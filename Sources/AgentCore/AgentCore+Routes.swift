@@ -41,7 +41,7 @@ extension AgentCore {
                 return []
             }
         }
-        return effects + reviewRoutes(at: now)
+        return effects + measureIdleness(at: now) + reviewRoutes(at: now)
     }
 
     mutating func tickRoutes(at now: ContinuousClock.Instant) -> [Effect] {

@@ -36,7 +36,7 @@ extension AgentCore {
             switch session.path {
             case .connecting: true
             case .direct, .relayed: (observed[peer]?.latestHandshakeSeconds ?? 0) == 0
-            case .idle, .kernelSession: false
+            case .idle, .sleeping, .kernelSession: false
             }
         }
     }
@@ -68,7 +68,7 @@ extension AgentCore {
     private func path(_ session: PeerSession?, _ observed: PeerObservation?, nowSeconds: Int64) -> PeerStatus.Path {
         let path = session?.path ?? .idle
         switch path {
-        case .direct, .relayed: return path
+        case .direct, .relayed, .sleeping: return path
         case .idle, .connecting, .kernelSession: break
         }
         guard let observed, let endpoint = observed.endpoint, observed.latestHandshakeSeconds > 0,

@@ -218,6 +218,7 @@ public struct AgentCore: Sendable {
         guard isEnabled, let map else { return closeSessions(except: []) }
         let peers = map.peers.filter { $0.publicKey != configuration.publicKey }
         var effects = closeSessions(except: Set(peers.map(\.publicKey)))
+        let newcomers = Set(peers.map(\.publicKey).filter { sessions[$0] == nil })
         for peer in peers where sessions[peer.publicKey] == nil {
             let session = PeerSession(
                 peer: peer.publicKey,
@@ -232,13 +233,14 @@ public struct AgentCore: Sendable {
                 session.renewLocalCandidates(context, at: now, random: &random)
             }
         }
+        renewLaziness(at: now, isNew: newcomers)
         return effects + tick(at: now)
     }
 
     private mutating func closeSessions(except kept: Set<PublicKey>) -> [Effect] {
         var effects: [Effect] = []
         for peer in sessions.keys.sorted() where !kept.contains(peer) {
-            if sessions[peer]?.relay != nil { effects.append(.relay(.close(peer))) }
+            if sessions[peer]?.usesLoopback == true { effects.append(.relay(.close(peer))) }
             put(nil, for: peer)
         }
         sessionByUsername = sessionByUsername.filter { sessions[$0.value] != nil }
@@ -369,8 +371,9 @@ public struct AgentCore: Sendable {
     }
 
     /// - Parameter session: `nil`: there is none any more.
-    private mutating func put(_ session: PeerSession?, for peer: PublicKey) {
-        if session?.endpoint != sessions[peer]?.endpoint { hasNewEndpoint = true }
+    mutating func put(_ session: PeerSession?, for peer: PublicKey) {
+        let former = sessions[peer]
+        if session?.endpoint != former?.endpoint || session?.isTrapped != former?.isTrapped { hasNewEndpoint = true }
         sessions[peer] = session
         deadlines.set(session?.deadline, for: peer)
     }

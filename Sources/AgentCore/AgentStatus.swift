@@ -42,6 +42,8 @@ public struct PeerStatus: Hashable, Sendable {
     public enum Path: Hashable, Sendable {
         /// No offer answered yet.
         case idle
+        /// No traffic: the next packet wakes it.
+        case sleeping
         /// Candidates are being tried.
         case connecting
         /// The pair that carries the traffic.

@@ -94,7 +94,7 @@ extension AgentCore {
                 endpoint: sessions[peer.publicKey]?.endpoint,
                 endpointHint: lastEndpoints[peer.publicKey],
                 allowedIPs: allowed,
-                persistentKeepaliveSeconds: isFound(peer.publicKey) ? configuration.persistentKeepaliveSeconds : 0
+                persistentKeepaliveSeconds: keepaliveSeconds(peer.publicKey)
             )
         }
         return DeviceConfiguration(
@@ -108,6 +108,13 @@ extension AgentCore {
     /// Whether there is somewhere to send keepalives. The kernel sends the first one when they are switched on, and a
     /// handshake with it; before the endpoint is known it would fail, and hold up the next one for five seconds
     /// (WireGuard whitepaper, section 6.1, `Rekey-Timeout`).
+    ///
+    /// A sleeping peer gets none: they would wake it.
+    private func keepaliveSeconds(_ peer: PublicKey) -> UInt16 {
+        if let session = sessions[peer], session.isTrapped || session.lazy.isAsleep { return 0 }
+        return isFound(peer) ? configuration.persistentKeepaliveSeconds : 0
+    }
+
     private func isFound(_ peer: PublicKey) -> Bool {
         if sessions[peer]?.endpoint != nil || lastEndpoints[peer] != nil { return true }
         return observed[peer].map { $0.latestHandshakeSeconds > 0 } ?? false

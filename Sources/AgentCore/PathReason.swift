@@ -21,6 +21,7 @@ public enum PathReason: Hashable, Sendable, CustomStringConvertible {
     case consentLost
     case addressGone
     case retrying
+    case sleeping
 
     /// One word for programs.
     public var word: String {
@@ -41,6 +42,7 @@ public enum PathReason: Hashable, Sendable, CustomStringConvertible {
         case .consentLost: "consent-lost"
         case .addressGone: "address-gone"
         case .retrying: "retrying"
+        case .sleeping: "sleeping"
         }
     }
 
@@ -67,6 +69,7 @@ public enum PathReason: Hashable, Sendable, CustomStringConvertible {
         case .deaf: "checks of the peer arrive, but ours are not answered: the path works in one direction only"
         case .consentLost: "a direct path was found, but then the peer's checks stopped for 6 s"
         case .addressGone: "our address on the direct path is gone"
+        case .sleeping: "there is no traffic: the next packet to the peer wakes it"
         case .retrying: "no ICE session is open; the next offer opens one"
         }
     }
@@ -77,6 +80,7 @@ extension PathReport {
         if case .direct = peer.path, let ice { return .chosen(byUs: ice.isControlling) }
         if !isEnabled { return .tunnelDown }
         if case .kernelSession = peer.path { return .kernelSession }
+        if peer.path == .sleeping { return .sleeping }
         if listenPort == 0 { return .noPort }
         if let failure { return reason(of: failure) }
         if let ice { return .checking(pairs: ice.pairCount) }
@@ -102,7 +106,7 @@ extension PathReport {
     public var advice: [String] {
         var lines: [String] = []
         switch reason {
-        case .chosen, .kernelSession, .checking, .noPort, .addressGone, .retrying: return []
+        case .chosen, .kernelSession, .checking, .noPort, .addressGone, .retrying, .sleeping: return []
         case .tunnelDown: return ["wgctl up"]
         case .signalDown: return ["let this host reach the signal server (wgctl status names it)"]
         case .unanswered: return ["see that wgmesh-agent runs on \(peer.fqdn) and is connected (wgctl status, there)"]

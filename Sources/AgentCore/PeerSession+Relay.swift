@@ -26,6 +26,7 @@ extension PeerSession {
 
     /// We have a relay now: the peer learns of it by an offer, which does not disturb a session that ICE is at work on.
     mutating func announceRelay(_ context: Context) -> [Effect] {
+        if lazy.isAsleep { return [] }
         let isReachable = context.isSignalConnected && context.listenPort != 0
         return (isReachable ? [offer(context)] : []) + renewRelay(context)
     }
@@ -43,7 +44,7 @@ extension PeerSession {
         // A direct path that may be alive is not given up for it: ICE may still be at work, or the kernel be content.
         guard isDirect(self.endpoint) || isDirect(context.kernelEndpoint) else {
             use(endpoint, at: now)
-            return []
+            return release(from: nil, to: endpoint)
         }
         return ice == nil && doubt == nil ? judge(at: now) : []
     }
@@ -121,7 +122,7 @@ extension PeerSession {
         return []
     }
 
-    private mutating func closeRelay() -> [Effect] {
+    mutating func closeRelay() -> [Effect] {
         guard let former = relay else { return [] }
         relay = nil
         forget(former.endpoint)

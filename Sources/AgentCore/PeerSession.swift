@@ -43,7 +43,7 @@ struct PeerSession: Sendable {
 
     private(set) var ice: ICEAgent?
     /// The peer's credentials, session and relay, from its last offer or answer.
-    private(set) var remote: SessionDescription?
+    var remote: SessionDescription?
     /// The way over a relay, kept beside a direct one so that there is no gap when that ends.
     var relay: RelayPath?
     private var locals: [LocalCandidate] = []
@@ -57,6 +57,7 @@ struct PeerSession: Sendable {
     var pendingEndpoint: (endpoint: Endpoint, due: ContinuousClock.Instant)?
     /// About the direct path in use; `nil`: there is none.
     var doubt: PathDoubt?
+    var lazy = Laziness()
     private(set) var lastError: String?
     private(set) var offersSent = 0
     /// The last ICE session that found no path or lost it; `nil` once a later one has found one.
@@ -89,10 +90,13 @@ struct PeerSession: Sendable {
     }
 
     var deadline: ContinuousClock.Instant? {
-        [ice?.deadline, pendingEndpoint?.due, guardian.deadline, doubt?.deadline, suspicionDue].compactMap { $0 }.min()
+        if lazy.isAsleep { return nil }
+        return [ice?.deadline, pendingEndpoint?.due, guardian.deadline, doubt?.deadline, suspicionDue].compactMap { $0 }
+            .min()
     }
 
     var path: PeerStatus.Path {
+        if lazy.isAsleep { return .sleeping }
         if let pair = ice?.selectedPair {
             return .direct(
                 local: pair.local.endpoint,
@@ -115,6 +119,7 @@ struct PeerSession: Sendable {
         at now: ContinuousClock.Instant,
         random: inout RandomSource
     ) -> [Effect] {
+        if lazy.isAsleep, message != .goIdle, message != .heartbeat { wakeByPeer(at: now) }
         switch message {
         case .offer(let description):
             return negotiate(description, mustAnswer: true, context, at: now, random: &random)
@@ -128,6 +133,7 @@ struct PeerSession: Sendable {
                 return []
             }
         case .goIdle:
+            if lazy.isAllowed { return fallAsleep(at: now, random: &random) }
             return [.ignored("the peer went idle; our path stays, since it costs nothing")]
         case .heartbeat:
             return []
@@ -150,7 +156,9 @@ struct PeerSession: Sendable {
         at now: ContinuousClock.Instant,
         random: inout RandomSource
     ) -> [Effect] {
+        if lazy.isAsleep { return [] }
         if let pending = pendingEndpoint, pending.due <= now {
+            lazy.trap = nil
             endpoint = pending.endpoint
             pendingEndpoint = nil
         }
@@ -275,6 +283,16 @@ struct PeerSession: Sendable {
         return (locals + reflexives).map { .signal(.candidate(wireForm(of: $0, context))) } + effects
     }
 
+    /// Nothing is left but what the next session begins with.
+    mutating func closeForSleep(random: inout RandomSource) -> [Effect] {
+        closeICE(random: &random)
+        earlyCandidates = []
+        pendingEndpoint = nil
+        doubt = nil
+        remote = nil
+        return closeRelay()
+    }
+
     private mutating func closeICE(random: inout RandomSource) {
         ice = nil
         sessionID = random.bytes(5)
@@ -297,6 +315,7 @@ struct PeerSession: Sendable {
             case .selected(let pair):
                 lastFailure = nil
                 use(pair.remote.endpoint, at: now)
+                effects += release(from: pair.local.endpoint, to: pair.remote.endpoint)
             case .failed(let failure):
                 lastFailure = EndedICE(report: agent.report, failure: failure, ended: now)
                 lastError = failure.description
@@ -313,7 +332,9 @@ struct PeerSession: Sendable {
     mutating func use(_ remote: Endpoint, at now: ContinuousClock.Instant) {
         lastError = nil
         doubt = nil
-        if isController || endpoint != nil {
+        let hasEndpoint = endpoint != nil && !isTrapped
+        if isController || hasEndpoint || !lazy.caught.isEmpty {
+            lazy.trap = nil
             endpoint = remote
             pendingEndpoint = nil
         } else {

@@ -6,6 +6,10 @@ public enum RelayRequest: Hashable, Sendable {
     case open(PublicKey, server: String)
     /// The way is not needed any more.
     case close(PublicKey)
+    /// Catch the first packets that WireGuard sends to the peer from now on; instead of a way, and until there is one.
+    case trap(PublicKey)
+    /// Packets of WireGuard's that were caught, over the way.
+    case send(PublicKey, [[UInt8]])
 }
 
 /// What the relays say.
@@ -20,6 +24,9 @@ public enum RelayEvent: Hashable, Sendable {
     case lost(PublicKey, server: String)
     /// Packets of the peer come over a relay; said at most once a second, and within a second of the last one.
     case carried(PublicKey)
+    /// What WireGuard sends to `endpoint` is caught; `nil`: nothing can be.
+    case trapped(PublicKey, endpoint: Endpoint?)
+    case caught(PublicKey, packet: [UInt8])
 }
 
 extension AgentCore {
@@ -38,6 +45,16 @@ extension AgentCore {
             } + reconcileIfEndpointChanged()
         case .carried(let peer):
             return drive(peer) { session, _, _ in session.relayCarries() } + reconcileIfEndpointChanged()
+        case .trapped(let peer, let endpoint):
+            return drive(peer) { session, _, _ in
+                if let endpoint { session.trapped(at: endpoint, since: now) } else { session.wake(at: now) }
+                return []
+            } + tick(at: now) + reconcileIfEndpointChanged()
+        case .caught(let peer, let packet):
+            return drive(peer) { session, _, _ in
+                session.caught(packet, at: now)
+                return []
+            } + tick(at: now)
         case .lost(let peer, let server):
             return drive(peer) { session, _, random in
                 session.relayLost(server, at: now, random: &random)

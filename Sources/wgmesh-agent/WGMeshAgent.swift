@@ -105,6 +105,10 @@ struct TunnelOptions: ParsableArguments {
         help: "What a 1:1 translator shows for our addresses: OUTSIDE[/INSIDE],..., INSIDE an address or interface."
     )
     var externalIPMap: String?
+    @Option(help: "Peers without traffic sleep: auto (as the server says, the default), on or off.")
+    var lazyConnections: String?
+    @Option(help: "Seconds without traffic until a peer sleeps, at least 60 (default: 900).")
+    var lazyInactivity: String?
 
     func set(_ flags: inout AgentFlags) {
         flags.setupKey = setupKey
@@ -121,6 +125,8 @@ struct TunnelOptions: ParsableArguments {
         flags.localNetworks = localNetworks
         flags.interfaceBlocklist = interfaceBlocklist
         flags.externalIPMap = externalIPMap
+        flags.lazyConnections = lazyConnections
+        flags.lazyInactivity = lazyInactivity
     }
 }
 

@@ -90,7 +90,8 @@ struct CoreHarness {
             while !pending.isEmpty {
                 let effect = pending.removeFirst()
                 all.append(effect)
-                guard case .send(let datagram) = effect, datagram.remote == remote else { continue }
+                guard case .send(let datagram) = effect, datagram.remote == remote, STUNMessage.isSTUN(datagram.bytes)
+                else { continue }
                 let check = try STUNMessage(datagram: datagram.bytes)
                 guard check.kind == .bindingRequest else { continue }
                 let answer = STUNMessage.encode(

@@ -53,6 +53,12 @@ private func configuration(
         #expect(cleared.externalAddresses == ExternalAddressMap())
     }
 
+    @Test func `who sleeps, and when, is the control plane's to say unless the user does`() throws {
+        #expect(try configuration().lazy == LazyPolicy(mode: .automatic, inactivity: .seconds(900)))
+        let result = try configuration(["WGMESH_LAZY_CONNECTIONS": "on"]) { $0.lazyInactivity = "60" }
+        #expect(result.lazy == LazyPolicy(mode: .on, inactivity: .seconds(60)))
+    }
+
     @Test func `an instance has its own mark, state and socket`() throws {
         let result = try configuration { $0.instance = "lab" }
         #expect(result.marks.alias == "wgmesh:lab")
@@ -88,6 +94,7 @@ private func configuration(
         ("--hostname", ""), ("--management-url", "http://host"), ("--management-url", "ftp://host:1"),
         ("--management-url", "http://host:1/path"), ("--socket", "/" + String(repeating: "x", count: 107)),
         ("--interface-blocklist", "eth1,"), ("--interface-blocklist", "sixteen-bytes-xx"),
+        ("--lazy-connections", "yes"), ("--lazy-inactivity", "59"), ("--lazy-inactivity", "1m"),
         ("--external-ip-map", "203.0.113.7,"), ("--external-ip-map", "203.0.113.7/a b"),
     ])
     func `a bad value is named with its source`(flag: String, value: String) {
@@ -104,6 +111,8 @@ private func configuration(
                 case "--hostname": flags.hostname = value
                 case "--socket": flags.socket = value
                 case "--interface-blocklist": flags.interfaceBlocklist = value
+                case "--lazy-connections": flags.lazyConnections = value
+                case "--lazy-inactivity": flags.lazyInactivity = value
                 case "--external-ip-map": flags.externalIPMap = value
                 default: flags.managementURL = value
                 }

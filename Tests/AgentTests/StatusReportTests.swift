@@ -83,6 +83,13 @@ private let endpoint: Endpoint = {
         #expect(down.json.contains(#""daemonStatus": "Idle""#))
     }
 
+    @Test func `a peer that sleeps is no fault either`() {
+        let asleep = report(path: .sleeping)
+        #expect(asleep.exitStatus == .success)
+        #expect(asleep.text.contains("Status: Idle"))
+        #expect(asleep.json.contains(#""connectionType": "-""#))
+    }
+
     @Test func `no registration is its own status`() {
         let unknown = report { $0.registrationProblem = "peer was deleted" }
         #expect(unknown.exitStatus == .notLoggedIn)

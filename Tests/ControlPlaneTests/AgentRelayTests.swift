@@ -51,6 +51,26 @@ struct AgentRelayTests {
         }
     }
 
+    @Test func `what WireGuard sends to a sleeping peer is caught, and goes over the way that follows`() async throws {
+        try await withHub { hub in
+            try await hub.connected()
+            hub.command(.perform(.trap(try key(2))))
+            let event = try #require(await hub.event())
+            guard case .trapped(_, let endpoint?) = event else { throw TestHub.Unexpected(event: event) }
+            let address = endpoint.address.bytes.reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+            hub.wireGuard(sends: [5], to: address, from: 4000)
+            hub.wireGuard(sends: [6, 6], to: address, from: Self.wireGuardPort)
+            #expect(await hub.event() == .caught(try key(2), packet: [6, 6]))
+            hub.command(.perform(.open(try key(2), server: hub.url)))
+            try await TestSocket.relay(at: hub.relay, as: RelayPeerID(try key(2)), secret: hub.secret) { peer in
+                #expect(try await hub.ready().address == address)
+                hub.command(.perform(.send(try key(2), [[6, 6], [7]])))
+                #expect(try await peer.frame() == .transport(RelayPeerID(try key(1)), payload: [6, 6]))
+                #expect(try await peer.frame() == .transport(RelayPeerID(try key(1)), payload: [7]))
+            }
+        }
+    }
+
     @Test func `the first packet of a peer that comes before it is asked for is not lost`() async throws {
         try await withHub { hub in
             try await hub.connected()

@@ -35,6 +35,20 @@ import Testing
         #expect(mesh.nodes.values.allSatisfy { $0.kernel.peersLost == 0 }, "seed \(seed): a peer was removed")
     }
 
+    @Test(arguments: UInt64(1)...8)
+    func `peers that sleep until there is traffic are whole after the storm too`(_ seed: UInt64) {
+        var mesh = VirtualMesh(nodes: 3 + Int(seed % 3), seed: seed, hasRelay: seed.isMultiple(of: 2), isLazy: true)
+        mesh.weather = .init(loss: 0.2, duplication: 0.1, delay: 1...400)
+        storm(&mesh, until: .seconds(120))
+        mesh.weather = .init()
+        mesh.partitions = []
+        // A relay carries whom a storm has parted; the guard tries the direct path again within five minutes.
+        mesh.run(until: .seconds(120 + 2 * 45 + 12 + (mesh.hasRelay ? 330 : 0)))
+        #expect(mesh.unconnected().isEmpty, "seed \(seed): \(mesh.log.suffix(30).joined(separator: "\n"))")
+        mesh.run(until: .seconds(120 + 2 * 45 + 12 + 350))
+        #expect(mesh.withoutSession().isEmpty, "seed \(seed): \(mesh.log.suffix(30).joined(separator: "\n"))")
+    }
+
     @Test(arguments: UInt64(1)...10)
     func `an agent that is killed and started costs no session`(_ seed: UInt64) {
         var mesh = VirtualMesh(nodes: 3, seed: seed)

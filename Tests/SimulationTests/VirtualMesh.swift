@@ -56,6 +56,9 @@ struct VirtualMesh {
     var partitions: Set<Set<PublicKey>> = []
     /// A relay that every node can reach, if there is one.
     let hasRelay: Bool
+    /// Whether peers sleep until there is traffic: here, until a kernel wants a handshake.
+    let isLazy: Bool
+    private var traps = VirtualTraps()
     /// Which ways over the relay each node has asked for.
     private var ways: [PublicKey: Set<PublicKey>] = [:]
     var random: SeededGenerator
@@ -66,8 +69,9 @@ struct VirtualMesh {
     private var serial: UInt64 = 0
     private(set) var log: [String] = []
 
-    init(nodes count: Int, seed: UInt64, hasRelay: Bool = false) {
+    init(nodes count: Int, seed: UInt64, hasRelay: Bool = false, isLazy: Bool = false) {
         self.hasRelay = hasRelay
+        self.isLazy = isLazy
         random = SeededGenerator(seed: seed)
         for index in 0..<count {
             var bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
@@ -101,6 +105,7 @@ struct VirtualMesh {
         }
         let core = freshCore(key)
         nodes[key]?.core = core
+        traps.forget(key)
         boot(key)
         schedule(.input(.networkMap(map(for: key))), to: key)
     }
@@ -123,11 +128,18 @@ struct VirtualMesh {
 
     /// What a dump of the node's kernel shows. No data flows here, so its counters stand.
     private func observations(of node: Node) -> [PublicKey: PeerObservation] {
-        let observations = node.kernel.endpoints.map { peer, endpoint in
+        let unknown = isLazy ? node.kernel.device.map { Set($0.peers.keys) } ?? [] : []
+        let peers = unknown.union(node.kernel.endpoints.keys)
+        let observations = peers.map { peer in
             let seconds = node.kernel.handshakes[peer].map { $0.components.seconds + 1 } ?? 0
             return (
                 peer,
-                PeerObservation(endpoint: endpoint, latestHandshakeSeconds: seconds, receivedBytes: 0, sentBytes: 0)
+                PeerObservation(
+                    endpoint: node.kernel.endpoints[peer],
+                    latestHandshakeSeconds: seconds,
+                    receivedBytes: 0,
+                    sentBytes: 0
+                )
             )
         }
         return Dictionary(uniqueKeysWithValues: observations)
@@ -163,53 +175,6 @@ struct VirtualMesh {
     }
 
     // MARK: - What must be true
-
-    /// Nodes whose view of a peer is not a selected direct path to where that peer really is.
-    func unconnected() -> [String] {
-        keys.flatMap { key -> [String] in
-            guard let node = nodes[key] else { return [] }
-            return node.core.status(nowSeconds: 0).peers.compactMap { peer in
-                let expected = nodes[peer.publicKey].map { Endpoint(address: $0.address, port: Self.port) }
-                guard case .direct(_, _, let remote, _) = peer.path, remote == expected else {
-                    return "\(key) to \(peer.publicKey): \(peer.path) \(peer.lastError ?? "")"
-                }
-                return nil
-            }
-        }
-    }
-
-    /// Pairs of kernels between which no packet would get through.
-    func withoutSession() -> [String] {
-        keys.flatMap { key in
-            keys.filter { $0 != key }.compactMap { other in
-                guard let kernel = nodes[key]?.kernel, let address = nodes[other]?.address else { return nil }
-                let expected = Endpoint(address: address, port: Self.port)
-                return kernel.handshakes[other] != nil && kernel.endpoints[other] == expected
-                    ? nil : "\(key) to \(other): \(kernel.endpoints[other].map { "\($0)" } ?? "no endpoint")"
-            }
-        }
-    }
-
-    /// Nodes whose view of a peer is not a way over the relay that its kernel uses.
-    func notRelayed() -> [String] {
-        keys.flatMap { key -> [String] in
-            guard let node = nodes[key] else { return [] }
-            return node.core.status(nowSeconds: 0).peers.compactMap { peer in
-                let endpoint = node.kernel.endpoints[peer.publicKey]
-                guard peer.path == .relayed(server: Self.relay), endpoint == Self.relayEndpoint(of: peer.publicKey),
-                    node.kernel.handshakes[peer.publicKey] != nil
-                else { return "\(key) to \(peer.publicKey): \(peer.path) at \(endpoint.map { "\($0)" } ?? "-")" }
-                return nil
-            }
-        }
-    }
-
-    static let relay = "rel://relay.test:80"
-
-    /// Where a node's kernel sends for a relayed peer; the first byte of a key is its number.
-    static func relayEndpoint(of peer: PublicKey) -> Endpoint? {
-        IPAddress(bytes: [127, 64, 0, peer.bytes[0] + 1]).map { Endpoint(address: $0, port: 31046) }
-    }
 
     // MARK: - Machinery
 
@@ -254,13 +219,19 @@ struct VirtualMesh {
                 (key, IPAddress(bytes: [100, 64, 0, UInt8(index + 1)]).map { IPPrefix(host: $0) })
             }
         )
-        guard let own = prefixes[key] ?? nil, let address = IPPrefix(address: own.address, length: 16) else {
+        guard let prefix = prefixes[key] ?? nil, let address = IPPrefix(address: prefix.address, length: 16) else {
             preconditionFailure("a node of the mesh")
         }
         let peers = keys.filter { $0 != key }.map { other in
-            RemotePeer(publicKey: other, allowedIPs: [prefixes[other] ?? nil].compactMap { $0 }, fqdn: "\(other)")
+            RemotePeer(
+                publicKey: other,
+                allowedIPs: [prefixes[other] ?? nil].compactMap { $0 },
+                fqdn: "\(other)",
+                agentVersion: "0.60.0"
+            )
         }
-        return NetworkMap(serial: serial, own: SelfConfiguration(address: address, fqdn: "\(key)"), peers: peers)
+        let own = SelfConfiguration(address: address, fqdn: "\(key)", isLazyConnectionEnabled: isLazy)
+        return NetworkMap(serial: serial, own: own, peers: peers)
     }
 
     private mutating func schedule(_ event: Event, to node: PublicKey, after delay: Duration = .zero) {
@@ -298,6 +269,8 @@ struct VirtualMesh {
         switch effect {
         case .reconcile(let desired):
             apply(desired?.device, at: key)
+            guard isLazy, let node = nodes[key] else { return }
+            schedule(.input(.observed(observations(of: node))), to: key, after: .milliseconds(20))
         case .signal(let peer, let message):
             let copies = Double.random(in: 0..<1, using: &random) < weather.duplication ? 2 : 1
             for _ in 0..<copies where !isLost() {
@@ -325,6 +298,7 @@ struct VirtualMesh {
     private mutating func perform(_ request: RelayRequest, at key: PublicKey) {
         switch request {
         case .open(let peer, let server):
+            traps.remove(peer, of: key)
             ways[key, default: []].insert(peer)
             guard ways[peer]?.contains(key) == true else { return }
             for (node, other) in [(key, peer), (peer, key)] {
@@ -332,7 +306,13 @@ struct VirtualMesh {
                 let ready = RelayEvent.ready(other, server: server, endpoint: endpoint)
                 schedule(.input(.relay(ready)), to: node, after: .milliseconds(2))
             }
+        case .trap(let peer):
+            traps.insert(peer, of: key)
+            schedule(.input(.relay(.trapped(peer, endpoint: Self.relayEndpoint(of: peer)))), to: key)
+        case .send:
+            break  // virtual kernels repeat their handshakes
         case .close(let peer):
+            traps.remove(peer, of: key)
             ways[key]?.remove(peer)
         }
     }
@@ -361,6 +341,10 @@ struct VirtualMesh {
 
     private mutating func sendHandshake(from key: PublicKey, to peer: PublicKey, isReply: Bool) {
         guard let node = nodes[key], let endpoint = node.kernel.endpoints[peer] else { return }
+        if endpoint == Self.relayEndpoint(of: peer), traps.contains(peer, of: key) {
+            schedule(.input(.relay(.caught(peer, packet: [1]))), to: key)
+            return
+        }
         if endpoint == Self.relayEndpoint(of: peer), let source = Self.relayEndpoint(of: key) {
             guard ways[key]?.contains(peer) == true, ways[peer]?.contains(key) == true else { return }
             schedule(.handshake(from: key, source: source, isReply: isReply), to: peer, after: delay())
