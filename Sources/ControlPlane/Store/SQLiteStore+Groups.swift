@@ -110,6 +110,8 @@ func users(ofGroup id: String, _ database: Database) throws -> [(kind: String, n
                 JOIN userGroup ON userID = user.id WHERE groupID = :group
             UNION SELECT 'nameserver group', nameServerGroup.name FROM nameServerGroup
                 JOIN nameServerClientGroup ON nameServerGroupID = nameServerGroup.id WHERE groupID = :group
+            UNION SELECT 'DNS zone', dnsZone.domain FROM dnsZone JOIN dnsZoneGroup ON zoneID = dnsZone.id
+                WHERE groupID = :group
             UNION SELECT 'DNS settings', 'disabled management groups' FROM unmanagedDNSGroup WHERE groupID = :group
             UNION SELECT 'account settings', 'IPv6' FROM account, json_each(account.settings, '$.ipv6_enabled_groups')
                 WHERE value = :group
