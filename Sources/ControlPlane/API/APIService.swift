@@ -130,6 +130,7 @@ struct APIService: Sendable {
                 "API request failed",
                 metadata: ["request": "\(requestID)", "route": "\(exchange.pattern)", "error": "\(error)"]
             )
+            if let trouble = StoreTrouble(error) { return .error(.serviceUnavailable, "\(trouble)") }
             return .error(.internalServerError, "internal server error")
         }
     }

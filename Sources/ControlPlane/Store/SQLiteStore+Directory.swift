@@ -92,11 +92,7 @@ extension AccountRecord {
 }
 
 private func peersByID(_ database: Database, _ account: AccountRecord) throws -> [PeerID: Peer] {
-    // Not set: every peer.
-    let withIPv6 = try account.settings.ipv6_enabled_groups.map { groups in
-        let links = try PeerGroupMemberRecord.filter(groups.contains(Column("groupID"))).fetchAll(database)
-        return Set(links.map(\.peerID))
-    }
+    let withIPv6 = try StoreTransaction(database: database).peersWithIPv6(account)
     var peers: [PeerID: Peer] = [:]
     for record in try PeerRecord.fetchAll(database) {
         guard let key = PublicKey(base64: record.publicKey), let address = IPAddress(record.addressV4) else {
