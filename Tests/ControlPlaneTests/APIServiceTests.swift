@@ -120,6 +120,21 @@ struct APIServiceTests {
         }
     }
 
+    @Test func `who may look can look although the use of the token cannot be noted`() async throws {
+        try await TestAPI.run { api in
+            try await api.store.pool.write { database in
+                try database.execute(
+                    sql: """
+                        CREATE TRIGGER refuse BEFORE UPDATE ON accessToken BEGIN SELECT RAISE(ABORT, 'no'); END
+                        """
+                )
+            }
+            #expect(await api.get("/api/groups").list.count == 1)
+            let rows = try await api.store.read { try $0.all(AccessTokenRecord.self) }
+            #expect(rows.map(\.lastUsedSeconds) == [nil])
+        }
+    }
+
     @Test func `the port serves the API`() async throws {
         try await TestMesh.serve { mesh in
             try await TestSocket.connect(to: mesh.endpoint) { socket in
