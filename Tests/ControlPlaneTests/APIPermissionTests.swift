@@ -21,6 +21,7 @@ struct APIPermissionTests {
         ("/api/policies", Rule(read: ["auditor", "network_admin", "service-user"], write: ["network_admin"])),
         ("/api/routes", Rule(read: ["auditor", "network_admin", "service-user"], write: ["network_admin"])),
         ("/api/networks", Rule(read: ["auditor", "network_admin", "service-user"], write: ["network_admin"])),
+        ("/api/locations", Rule(read: ["auditor", "network_admin", "service-user"], write: [])),
         ("/api/accounts", Rule(read: ["auditor", "network_admin", "service-user"], write: [])),
         ("/api/dns", Rule(read: ["auditor", "network_admin", "service-user"], write: ["network_admin"])),
         ("/api/events", Rule(read: ["auditor", "network_admin", "service-user"], write: [])),

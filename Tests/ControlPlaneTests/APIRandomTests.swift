@@ -54,6 +54,8 @@ struct APIRandomTests {
             ("/api/networks/{networkId}/resources", ##"{"name":"#","address":"10.9.0.0/16","groups":["$"]}"##),
             ("/api/networks/{networkId}/routers", ##"{"peer_groups":["$"],"metric":5}"##),
             ("/api/accounts", ##"{"settings":{"network_range":"10.200.0.0/16","ipv6_enabled_groups":["$"]}}"##),
+            ("/api/dns/zones", ##"{"name":"#","domain":"#.example","distribution_groups":["$"]}"##),
+            ("/api/dns/zones/{zoneId}/records", ##"{"name":"a.#.example","type":"A","content":"10.0.0.1"}"##),
             ("/api/dns/settings", ##"{"disabled_management_groups":["$"]}"##),
             (
                 "/api/dns/nameservers",
@@ -164,7 +166,8 @@ struct APIRandomTests {
         try await api.store.read { transaction in
             try ["nothing", transaction.meshAccount().id] + transaction.all(PeerRecord.self).map(\.id)
                 + transaction.all(GroupRecord.self).map(\.id) + transaction.all(PolicyRecord.self).map(\.id)
-                + transaction.all(RouteRecord.self).map(\.id) + transaction.all(NetworkRecord.self).map(\.id)
+                + transaction.all(DNSZoneRecord.self).map(\.id) + transaction.all(RouteRecord.self).map(\.id)
+                + transaction.all(NetworkRecord.self).map(\.id)
                 + transaction.all(UserRecord.self).filter { $0.role != .owner }.map(\.id)
         }
     }
@@ -180,7 +183,7 @@ struct APIRandomTests {
         }
         for path in [
             "accounts", "users", "setup-keys", "groups", "peers", "policies", "routes", "networks", "networks/routers",
-            "networks/resources", "dns/nameservers", "dns/settings", "events",
+            "networks/resources", "dns/nameservers", "dns/zones", "dns/settings", "events",
         ] {
             _ = await api.get("/api/\(path)")
         }

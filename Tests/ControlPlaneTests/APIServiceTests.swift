@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import NIOHTTP1
 import Testing
 
@@ -95,6 +96,42 @@ struct APIServiceTests {
                 }
             }
             #expect(await api.send(.GET, "/api/users", token: token).status == 401)
+        }
+    }
+
+    @Test func `a full disk is said, changes nothing and stops no reading`() async throws {
+        try await TestAPI.run { api in
+            // As many pages as there are, and no more.
+            try await api.store.pool.writeWithoutTransaction { database in
+                try database.execute(sql: "PRAGMA max_page_count = 1")
+            }
+            let text = String(repeating: "d", count: 4000)
+            var answers: [APIAnswer] = []
+            for number in 0..<200 where answers.last?.status ?? 200 == 200 {
+                answers.append(
+                    await api.send(.POST, "/api/networks", #"{"name":"n\#(number)","description":"\#(text)"}"#)
+                )
+            }
+            let refusal = try #require(answers.last)
+            #expect(refusal.status == 503 && refusal.message.contains("disk is full"))
+            #expect(await api.get("/api/networks").list.count == answers.count - 1)
+            let events = try await api.events()
+            #expect(events.filter { $0 == "network.create" }.count == answers.count - 1)
+        }
+    }
+
+    @Test func `who may look can look although the use of the token cannot be noted`() async throws {
+        try await TestAPI.run { api in
+            try await api.store.pool.write { database in
+                try database.execute(
+                    sql: """
+                        CREATE TRIGGER refuse BEFORE UPDATE ON accessToken BEGIN SELECT RAISE(ABORT, 'no'); END
+                        """
+                )
+            }
+            #expect(await api.get("/api/groups").list.count == 1)
+            let rows = try await api.store.read { try $0.all(AccessTokenRecord.self) }
+            #expect(rows.map(\.lastUsedSeconds) == [nil])
         }
     }
 

@@ -104,6 +104,10 @@ struct AccountsAPITests {
                 _ = await api.put(path, #"{"settings":{"ipv6_enabled_groups":["\#(group)"]}}"#)
                 #expect(try await stream.map().map.own?.addressV6 == nil)
                 #expect(await api.send(.DELETE, "/api/groups/\(group)").status == 400)
+                let peers = await api.get("/api/peers").list
+                #expect(peers.allSatisfy { $0["ipv6"] == nil })
+                let id = try #require(peers[0]["id"] as? String)
+                #expect(await api.send(.PUT, "/api/peers/\(id)", #"{"ipv6":"fd12::7"}"#).status == 412)
             }
         }
     }

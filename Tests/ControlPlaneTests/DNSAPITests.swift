@@ -76,33 +76,3 @@ struct DNSAPITests {
         }
     }
 }
-
-@Suite(.timeLimit(.minutes(1)))
-struct EventsAPITests {
-    @Test func `the audit log names who did what, newest first, also those who are gone`() async throws {
-        try await TestAPI.run { api in
-            let token = try await api.person(.admin, email: "gone@x.org")
-            let group: String = await api.post("/api/groups", #"{"name":"g"}"#, token: token)["id"]
-            let me: String = await api.get("/api/users/current", token: token)["id"]
-            await api.delete("/api/users/\(me)")
-            let events = await api.get("/api/events/audit").list
-            #expect(await api.get("/api/events").list.count == events.count)
-            #expect(events.first?["activity_code"] as? String == "user.delete")
-            let made = try #require(events.first { $0["activity_code"] as? String == "group.add" })
-            #expect(made["initiator_id"] as? String == me && made["initiator_email"] as? String == "gone@x.org")
-            #expect(made["target_id"] as? String == group && made["meta"] as? [String: String] == ["name": "g"])
-            let ids = events.compactMap { ($0["id"] as? String).flatMap(Int.init) }
-            #expect(ids == ids.sorted(by: >) && ids.count == events.count)
-            #expect(Set(Activity.allCases.map(\.code)).count == Activity.allCases.count)
-        }
-    }
-
-    @Test func `what fails leaves no event`() async throws {
-        try await TestAPI.run { api in
-            let before = try await api.events()
-            #expect(await api.send(.POST, "/api/groups", #"{"name":"g","peers":["nobody"]}"#).status == 422)
-            #expect(try await api.events() == before)
-            #expect(await api.get("/api/groups").list.count == 1)
-        }
-    }
-}

@@ -25,6 +25,7 @@ from netbird.exceptions import (
     NetBirdNotFoundError,
     NetBirdValidationError,
 )
+from netbird.models.dns_zone import DNSRecordCreate, DNSRecordUpdate, DNSZone, DNSZoneCreate, DNSZoneUpdate
 from netbird.models import (
     Account,
     AccountSettings,
@@ -292,6 +293,26 @@ def names(agents, everybody):
     client.dns.update_settings({"disabled_management_groups": []})
 
 
+def zones(agents, everybody):
+    wish = DNSZoneCreate(
+        name="lab", domain="lab.example", enable_search_domain=False, distribution_groups=[everybody]
+    )  # fmt: skip
+    zone = DNSZone(**client.dns_zones.create(wish))
+    check("a zone is on", zone.enabled and zone.distribution_groups == [everybody])
+    record = DNSRecordCreate(name="db.lab.example", type="A", content="10.0.0.5", ttl=300)
+    made = agents[0].hears("a record reaches the peers", lambda: client.dns_zones.create_record(zone.id, record))
+    changed = client.dns_zones.update_record(zone.id, made["id"], DNSRecordUpdate(ttl=60))
+    check("a time alone changes the time alone", changed == {**made, "ttl": 60})
+    check("records are listed", client.dns_zones.list_records(zone.id) == [changed])
+    refused("the same again is refused", NetBirdValidationError, client.dns_zones.create_record, zone.id, record)
+    renamed = client.dns_zones.update(zone.id, DNSZoneUpdate(name="labs"))
+    check("a new name keeps the rest", renamed["records"] == [changed] and renamed["domain"] == "lab.example")
+    client.dns_zones.delete_record(zone.id, made["id"])
+    refused("a deleted record is gone", NetBirdNotFoundError, client.dns_zones.get_record, zone.id, made["id"])
+    client.dns_zones.delete(zone.id)
+    refused("a deleted zone is gone", NetBirdNotFoundError, client.dns_zones.get, zone.id)
+
+
 def account():
     before = client.accounts.list()
     check("there is one account", len(before) == 1 and Account(**before[0]).id)
@@ -356,6 +377,7 @@ def main():
     routes(agents, one, everybody)
     networks(agents, one, everybody)
     names(agents, everybody)
+    zones(agents, everybody)
     account()
     exporter()
     raw()

@@ -5,7 +5,7 @@ extension APIRoute {
     static let all: [APIRoute] = [
         InstanceAPI.routes, UsersAPI.routes, TokensAPI.routes, SetupKeysAPI.routes, GroupsAPI.routes, PeersAPI.routes,
         PoliciesAPI.routes, RoutesAPI.routes, NetworksAPI.routes, NetworkResourcesAPI.routes, NetworkRoutersAPI.routes,
-        AccountsAPI.routes, DNSAPI.routes, EventsAPI.routes,
+        AccountsAPI.routes, DNSAPI.routes, DNSZonesAPI.routes, DNSRecordsAPI.routes, EventsAPI.routes, AbsentAPI.routes,
     ].flatMap { $0 }
 }
 

@@ -110,10 +110,15 @@ struct APIService: Sendable {
         guard !user.isBlocked else { throw APIError(.forbidden, "user is blocked") }
         // To the minute, so that a busy client does not make every look a write.
         if now - (record.lastUsedSeconds ?? 0) >= 60 {
-            try await store.write { transaction in
-                guard var record = try transaction.find(AccessTokenRecord.self, record.id) else { return }
-                record.lastUsedSeconds = now
-                try transaction.update(record)
+            do {
+                try await store.write { transaction in
+                    guard var record = try transaction.find(AccessTokenRecord.self, record.id) else { return }
+                    record.lastUsedSeconds = now
+                    try transaction.update(record)
+                }
+            } catch {
+                // A disk that takes no more must not keep administrators from looking.
+                logger.warning("cannot note the use of a token", metadata: ["error": "\(error)"])
             }
         }
         return user
@@ -130,6 +135,7 @@ struct APIService: Sendable {
                 "API request failed",
                 metadata: ["request": "\(requestID)", "route": "\(exchange.pattern)", "error": "\(error)"]
             )
+            if let trouble = StoreTrouble(error) { return .error(.serviceUnavailable, "\(trouble)") }
             return .error(.internalServerError, "internal server error")
         }
     }

@@ -1,4 +1,3 @@
-import MapCompiler
 import MeshModel
 
 /// Name servers and whose resolvers are left alone. Source: spec/server/rest-api.md 14.
@@ -139,7 +138,7 @@ enum DNSAPI {
         new.isPrimary = request.primary ?? old.isPrimary
         new.areSearchDomains = request.search_domains_enabled ?? old.areSearchDomains
         new.servers = try request.nameservers?.map(server) ?? old.servers
-        if let domains = request.domains { new.domains = try domains.map(domain) }
+        if let domains = request.domains { new.domains = try domains.map(domainName) }
         let isTaken = try transaction.rows(NameServerGroupRecord.self, where: "name", is: new.name)
             .contains { $0.id != new.id }
         guard !isTaken else { throw APIError.invalid("nameserver group \(shown(new.name)) already exists") }
@@ -160,13 +159,6 @@ enum DNSAPI {
             throw .invalid("a nameserver needs a port, 1 to 65535")
         }
         return NameServerGroupRecord.Server(ip: address.description, port: port)
-    }
-
-    private static func domain(_ text: String) throws -> String {
-        guard !text.hasPrefix("*"), case .domains(let domains) = try routeDestination(domains: [text]),
-            let domain = domains.first
-        else { throw APIError.invalid("\(shown(text)) is no domain; names below it are covered without a wildcard") }
-        return domain
     }
 
     private static func setGroups(

@@ -138,6 +138,9 @@ enum PeersAPI {
             peer.addressV4 = try address(text, in: network.v4, taken: others.map(\.addressV4))
         }
         if let text = request.ipv6, !text.isEmpty {
+            guard try transaction.peersWithIPv6(transaction.meshAccount())?.contains(peer.id) != false else {
+                throw APIError.unfit("none of the peer's groups has IPv6")
+            }
             peer.addressV6 = try address(text, in: network.v6, taken: others.compactMap(\.addressV6))
         }
     }
@@ -185,14 +188,15 @@ enum PeersAPI {
         let peer = try peer(call, transaction)
         let map = compile(try transaction.directory(), for: PeerID(rawValue: peer.id))
         let keys = Set(((map?.peers ?? []) + (map?.offlinePeers ?? [])).map(\.publicKey.base64))
-        let domain = try transaction.meshAccount().domain
+        let account = try transaction.meshAccount()
+        let withIPv6 = try transaction.peersWithIPv6(account)
         return try transaction.all(PeerRecord.self).filter { keys.contains($0.publicKey) }.map { peer in
             AccessiblePeer(
                 id: peer.id,
                 name: peer.name,
                 ip: peer.addressV4,
-                ipv6: peer.usedAddressV6,
-                dns_label: "\(peer.dnsLabel).\(domain)",
+                ipv6: withIPv6?.contains(peer.id) == false ? nil : peer.usedAddressV6,
+                dns_label: "\(peer.dnsLabel).\(account.domain)",
                 os: peer.operatingSystem,
                 connected: peer.isConnected,
                 last_seen: APITime.text(peer.lastSeenSeconds)
@@ -207,12 +211,15 @@ enum PeersAPI {
 
     /// What answers on peers need beside their rows.
     private struct PeerView {
+        private let withIPv6: Set<String>?
         private let domain: String
         private let groups: [String: GroupMinimum]
         private let memberships: [String: [String]]
 
         init(_ transaction: StoreTransaction) throws {
-            domain = try transaction.meshAccount().domain
+            let account = try transaction.meshAccount()
+            domain = account.domain
+            withIPv6 = try transaction.peersWithIPv6(account)
             groups = try transaction.groupMinimums()
             memberships = Dictionary(grouping: try transaction.all(PeerGroupMemberRecord.self), by: \.peerID)
                 .mapValues { $0.map(\.groupID) }
@@ -224,7 +231,7 @@ enum PeersAPI {
                 name: peer.name,
                 created_at: APITime.text(peer.createdAtSeconds),
                 ip: peer.addressV4,
-                ipv6: peer.usedAddressV6,
+                ipv6: withIPv6?.contains(peer.id) == false ? nil : peer.usedAddressV6,
                 connected: peer.isConnected,
                 last_seen: APITime.text(peer.lastSeenSeconds),
                 os: peer.operatingSystem,

@@ -38,3 +38,43 @@ struct UnmanagedDNSGroupRecord: Codable, Hashable, Sendable, FetchableRecord, Pe
 
     var groupID: String
 }
+
+/// A zone for the members of some groups. What is in it are `DNSZoneEntryRecord`s.
+struct DNSZoneRecord: Codable, Hashable, Sendable, FetchableRecord, PersistableRecord {
+    static let databaseTableName = "dnsZone"
+
+    var id: String
+    var name: String
+    /// Lower case, without a dot at its end; unique.
+    var domain: String
+    var isEnabled: Bool
+    var isSearchDomain: Bool
+}
+
+/// One record of a zone.
+struct DNSZoneEntryRecord: Codable, Hashable, Sendable, FetchableRecord, PersistableRecord {
+    static let databaseTableName = "dnsZoneEntry"
+
+    enum Kind: String, Codable, Sendable {
+        case a = "A"
+        case aaaa = "AAAA"
+        case cname = "CNAME"
+    }
+
+    var id: String
+    var zoneID: String
+    /// Whole, lower case, without a dot at its end.
+    var name: String
+    var type: Kind
+    /// An address, or a name like `name`.
+    var content: String
+    var ttlSeconds: Int64
+}
+
+/// A group whose members get the zone.
+struct DNSZoneGroupRecord: Codable, Hashable, Sendable, FetchableRecord, PersistableRecord {
+    static let databaseTableName = "dnsZoneGroup"
+
+    var zoneID: String
+    var groupID: String
+}

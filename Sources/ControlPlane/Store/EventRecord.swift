@@ -23,6 +23,12 @@ struct EventRecord: Codable, Hashable, Sendable, FetchableRecord, PersistableRec
 enum Activity: Int, CaseIterable, Sendable {
     case peerAdd = 1
     case peerDelete = 5
+    case dnsZoneCreate = 96
+    case dnsZoneUpdate = 97
+    case dnsZoneDelete = 98
+    case dnsRecordCreate = 99
+    case dnsRecordUpdate = 100
+    case dnsRecordDelete = 101
     case unmanagedDNSGroupAdd = 25
     case unmanagedDNSGroupDelete = 26
     case nameServerGroupAdd = 35
@@ -98,6 +104,12 @@ enum Activity: Int, CaseIterable, Sendable {
         switch self {
         case .peerAdd: ("peer.setupkey.add", "Peer joined with a setup key")
         case .peerDelete: ("user.peer.delete", "Peer deleted")
+        case .dnsZoneCreate: ("dns.zone.create", "DNS zone made")
+        case .dnsZoneUpdate: ("dns.zone.update", "DNS zone changed")
+        case .dnsZoneDelete: ("dns.zone.delete", "DNS zone deleted")
+        case .dnsRecordCreate: ("dns.zone.record.create", "DNS record made")
+        case .dnsRecordUpdate: ("dns.zone.record.update", "DNS record changed")
+        case .dnsRecordDelete: ("dns.zone.record.delete", "DNS record deleted")
         case .unmanagedDNSGroupAdd: ("dns.setting.disabled.management.group.add", "DNS of a group left alone")
         case .unmanagedDNSGroupDelete: ("dns.setting.disabled.management.group.delete", "DNS of a group managed")
         case .nameServerGroupAdd: ("nameserver.group.add", "Name servers added")

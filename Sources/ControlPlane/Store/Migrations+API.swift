@@ -95,3 +95,28 @@ func makeSettings(_ database: Database) throws {
         }
     }
 }
+
+/// All of a zone goes with it; a group stays while a zone names it.
+func makeZones(_ database: Database) throws {
+    try database.create(table: "dnsZone") { table in
+        table.primaryKey("id", .text)
+        table.column("name", .text).notNull()
+        table.column("domain", .text).notNull().unique()
+        table.column("isEnabled", .boolean).notNull()
+        table.column("isSearchDomain", .boolean).notNull()
+    }
+    try database.create(table: "dnsZoneEntry") { table in
+        table.primaryKey("id", .text)
+        table.column("zoneID", .text).notNull().references("dnsZone", onDelete: .cascade)
+        table.column("name", .text).notNull()
+        table.column("type", .text).notNull()
+        table.column("content", .text).notNull()
+        table.column("ttlSeconds", .integer).notNull()
+    }
+    try database.create(table: "dnsZoneGroup") { table in
+        table.primaryKey {
+            table.column("zoneID", .text).references("dnsZone", onDelete: .cascade)
+            table.column("groupID", .text).references("peerGroup", onDelete: .restrict)
+        }
+    }
+}

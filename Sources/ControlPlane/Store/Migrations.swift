@@ -17,6 +17,7 @@ func migrations() -> DatabaseMigrator {
     migrator.registerMigration("5: more of keys and peers", migrate: widenKeysAndPeers)
     migrator.registerMigration("6: whole policies, descriptions", migrate: widenPolicies)
     migrator.registerMigration("7: settings, name servers", migrate: makeSettings)
+    migrator.registerMigration("8: DNS zones", migrate: makeZones)
     return migrator
 }
 

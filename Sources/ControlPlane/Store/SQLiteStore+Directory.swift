@@ -92,11 +92,7 @@ extension AccountRecord {
 }
 
 private func peersByID(_ database: Database, _ account: AccountRecord) throws -> [PeerID: Peer] {
-    // Not set: every peer.
-    let withIPv6 = try account.settings.ipv6_enabled_groups.map { groups in
-        let links = try PeerGroupMemberRecord.filter(groups.contains(Column("groupID"))).fetchAll(database)
-        return Set(links.map(\.peerID))
-    }
+    let withIPv6 = try StoreTransaction(database: database).peersWithIPv6(account)
     var peers: [PeerID: Peer] = [:]
     for record in try PeerRecord.fetchAll(database) {
         guard let key = PublicKey(base64: record.publicKey), let address = IPAddress(record.addressV4) else {
@@ -215,7 +211,43 @@ private func dnsSettings(_ database: Database) throws -> DNSSettings {
             distributionGroups: Set((groups[record.id] ?? []).map { GroupID(rawValue: $0.groupID) })
         )
     }
+    settings.zones = try zonesByID(database)
     return settings
+}
+
+private func zonesByID(_ database: Database) throws -> [String: DistributedZone] {
+    let groups = Dictionary(grouping: try DNSZoneGroupRecord.fetchAll(database), by: \.zoneID)
+    // Agents get them in the order in which they were made.
+    let entries = Dictionary(
+        grouping: try DNSZoneEntryRecord.order(Column.rowID).fetchAll(database),
+        by: \.zoneID
+    )
+    var zones: [String: DistributedZone] = [:]
+    for record in try DNSZoneRecord.fetchAll(database) {
+        zones[record.id] = DistributedZone(
+            isEnabled: record.isEnabled,
+            domain: record.domain,
+            isSearchDomain: record.isSearchDomain,
+            records: try (entries[record.id] ?? []).map { try $0.record() },
+            distributionGroups: Set((groups[record.id] ?? []).map { GroupID(rawValue: $0.groupID) })
+        )
+    }
+    return zones
+}
+
+extension DNSZoneEntryRecord {
+    fileprivate func record() throws -> DNSRecord {
+        let data: DNSRecord.Data
+        if type == .cname {
+            data = .alias(content)
+        } else {
+            guard let address = IPAddress(content) else {
+                throw StoredValueError(description: "DNS record \(id): \(content) is no address")
+            }
+            data = .address(address)
+        }
+        return DNSRecord(name: name, data: data, ttlSeconds: UInt32(clamping: ttlSeconds))
+    }
 }
 
 private func routesByID(_ database: Database) throws -> [RouteID: Route] {

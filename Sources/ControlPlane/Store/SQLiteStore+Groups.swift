@@ -16,6 +16,7 @@ extension SQLiteStore {
             let group = GroupRecord(id: Identifier.random(using: &generator), name: name)
             try group.insert(database)
             try raiseSerial(database)
+            try recordCommand(.groupAdd, of: group.id, ["name": group.name], database)
             return StoredGroup(record: group, members: [])
         }
     }
@@ -32,6 +33,7 @@ extension SQLiteStore {
             let deleted = try stored(group, database)
             try group.delete(database)
             try raiseSerial(database)
+            try recordCommand(.groupDelete, of: group.id, ["name": group.name], database)
             return deleted
         }
     }
@@ -44,6 +46,8 @@ extension SQLiteStore {
             if try membership.exists(database) != isMember {
                 if isMember { try membership.insert(database) } else { try membership.delete(database) }
                 try raiseSerial(database)
+                let details = ["group_id": group.id, "group": group.name]
+                try recordCommand(isMember ? .peerGroupAdd : .peerGroupDelete, of: peer.id, details, database)
             }
             return try stored(group, database)
         }
@@ -110,6 +114,8 @@ func users(ofGroup id: String, _ database: Database) throws -> [(kind: String, n
                 JOIN userGroup ON userID = user.id WHERE groupID = :group
             UNION SELECT 'nameserver group', nameServerGroup.name FROM nameServerGroup
                 JOIN nameServerClientGroup ON nameServerGroupID = nameServerGroup.id WHERE groupID = :group
+            UNION SELECT 'DNS zone', dnsZone.domain FROM dnsZone JOIN dnsZoneGroup ON zoneID = dnsZone.id
+                WHERE groupID = :group
             UNION SELECT 'DNS settings', 'disabled management groups' FROM unmanagedDNSGroup WHERE groupID = :group
             UNION SELECT 'account settings', 'IPv6' FROM account, json_each(account.settings, '$.ipv6_enabled_groups')
                 WHERE value = :group

@@ -18,6 +18,7 @@ extension SQLiteStore {
             let network = NetworkRecord(id: Identifier.random(using: &generator), name: name)
             try network.insert(database)
             try raiseSerial(database)
+            try recordCommand(.networkCreate, of: network.id, ["name": network.name], database)
             return try stored(network, database)
         }
     }
@@ -28,6 +29,7 @@ extension SQLiteStore {
             let deleted = try stored(network, database)
             try network.delete(database)
             try raiseSerial(database)
+            try recordCommand(.networkDelete, of: network.id, ["name": network.name], database)
             return deleted
         }
     }
@@ -57,6 +59,7 @@ extension SQLiteStore {
                 try NetworkResourceGroupRecord(resourceID: resource.id, groupID: groupID).insert(database)
             }
             try raiseSerial(database)
+            try recordCommand(.networkResourceCreate, of: resource.id, ["name": resource.name], database)
             return try stored(network, database)
         }
     }
@@ -67,8 +70,10 @@ extension SQLiteStore {
             let matches = try NetworkResourceRecord.filter(
                 Column("networkID") == network.id && (Column("id") == resource || Column("name") == resource)
             ).fetchAll(database)
-            try only(matches, of: resource, id: \.id).delete(database)
+            let record = try only(matches, of: resource, id: \.id)
+            try record.delete(database)
             try raiseSerial(database)
+            try recordCommand(.networkResourceDelete, of: record.id, ["name": record.name], database)
             return try stored(network, database)
         }
     }
@@ -95,6 +100,7 @@ extension SQLiteStore {
                 try NetworkRouterGroupRecord(routerID: router.id, groupID: groupID).insert(database)
             }
             try raiseSerial(database)
+            try recordCommand(.networkRouterCreate, of: router.id, ["network_id": network.id], database)
             return try stored(network, database)
         }
     }
@@ -103,8 +109,10 @@ extension SQLiteStore {
         try await pool.write { database in
             let network = try network(matching: selector, database)
             let matches = try stored(network, database).routers.filter { $0.record.id == router || $0.peer == router }
-            try only(matches.map(\.record), of: router, id: \.id).delete(database)
+            let record = try only(matches.map(\.record), of: router, id: \.id)
+            try record.delete(database)
             try raiseSerial(database)
+            try recordCommand(.networkRouterDelete, of: record.id, ["network_id": network.id], database)
             return try stored(network, database)
         }
     }

@@ -74,16 +74,26 @@ extension SQLiteStore {
     }
 
     private func delete(_ peer: PeerRecord, _ database: Database) throws {
-        let transaction = StoreTransaction(database: database)
-        try transaction.delete(peer)
-        try transaction.record(
-            .peerDelete,
-            of: peer.id,
-            by: EventRecord.system,
-            try transaction.details(of: peer),
-            atSeconds: secondsSince1970()
-        )
+        try peer.delete(database)
+        let details = try StoreTransaction(database: database).details(of: peer)
+        try recordCommand(.peerDelete, of: peer.id, details, database)
     }
+}
+
+/// Notes what a command or the server itself did, in the transaction of the deed.
+func recordCommand(
+    _ activity: Activity,
+    of target: String,
+    _ details: [String: String],
+    _ database: Database
+) throws {
+    try StoreTransaction(database: database).record(
+        activity,
+        of: target,
+        by: EventRecord.system,
+        details,
+        atSeconds: secondsSince1970()
+    )
 }
 
 /// One more change that a peer can see. Call it once, in the transaction of the change.

@@ -33,13 +33,16 @@ extension SQLiteStore {
                 skipAutoApply: false
             )
             try route.insert(database)
+            try recordCommand(.routeAdd, of: route.id, ["name": route.networkID], database)
             return try apply(change, to: route, database)
         }
     }
 
     func updateRoute(matching selector: String, _ change: RouteChange) async throws -> StoredRoute {
         try await pool.write { database in
-            try apply(change, to: try route(matching: selector, database), database)
+            let route = try route(matching: selector, database)
+            try recordCommand(.routeUpdate, of: route.id, ["name": route.networkID], database)
+            return try apply(change, to: route, database)
         }
     }
 
@@ -49,6 +52,7 @@ extension SQLiteStore {
             let deleted = try stored(route, database)
             try route.delete(database)
             try raiseSerial(database)
+            try recordCommand(.routeDelete, of: route.id, ["name": route.networkID], database)
             return deleted
         }
     }

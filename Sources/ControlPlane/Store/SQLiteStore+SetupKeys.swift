@@ -8,7 +8,11 @@ extension SQLiteStore {
     }
 
     func insert(_ setupKey: SetupKeyRecord) async throws {
-        try await pool.write { try setupKey.insert($0) }
+        try await pool.write { database in
+            try setupKey.insert(database)
+            let details = ["name": setupKey.name, "type": setupKey.type.rawValue]
+            try recordCommand(.setupKeyAdd, of: setupKey.id, details, database)
+        }
     }
 
     func revokeSetupKey(matching selector: String) async throws -> SetupKeyRecord {
@@ -20,6 +24,7 @@ extension SQLiteStore {
             var setupKey = try only(matches, of: selector, id: \.id)
             setupKey.isRevoked = true
             try setupKey.update(database)
+            try recordCommand(.setupKeyRevoke, of: setupKey.id, ["name": setupKey.name], database)
             return setupKey
         }
     }

@@ -46,6 +46,13 @@ struct StoreTransaction {
         try EventRecord.order(Column("id").desc).limit(maximum).fetchAll(database)
     }
 
+    /// The peers that may have an IPv6 address of the mesh; `nil`: every one.
+    func peersWithIPv6(_ account: AccountRecord) throws -> Set<String>? {
+        try account.settings.ipv6_enabled_groups.map { groups in
+            Set(try PeerGroupMemberRecord.filter(groups.contains(Column("groupID"))).fetchAll(database).map(\.peerID))
+        }
+    }
+
     /// All that network maps are made of.
     func directory() throws -> Directory { try makeDirectory(database) }
 
@@ -88,6 +95,36 @@ struct StoreTransaction {
             targetID: target,
             details: details
         ).insert(database)
+    }
+}
+
+/// Why the store could not do what was asked, where that is neither the request's fault nor ours.
+enum StoreTrouble: Hashable, CustomStringConvertible {
+    case full
+    case readOnly
+    case busy
+    case failing
+
+    /// - Returns: `nil` for all other errors.
+    init?(_ error: any Error) {
+        guard let error = error as? DatabaseError else { return nil }
+        switch error.resultCode {
+        case .SQLITE_FULL: self = .full
+        case .SQLITE_READONLY: self = .readOnly
+        case .SQLITE_BUSY, .SQLITE_LOCKED: self = .busy
+        case .SQLITE_IOERR, .SQLITE_CORRUPT, .SQLITE_CANTOPEN, .SQLITE_NOTADB: self = .failing
+        default: return nil
+        }
+    }
+
+    /// Lower case, one line.
+    var description: String {
+        switch self {
+        case .full: "the server's disk is full; nothing was changed"
+        case .readOnly: "the server's disk can only be read; nothing was changed"
+        case .busy: "the server's database is busy; try again"
+        case .failing: "the server's database cannot be read or written"
+        }
     }
 }
 
