@@ -1,3 +1,5 @@
+// Whole modules see `struct stat` by way of it first, so both must be here (SE-0444).
+import CoreFoundation
 import Glibc
 import MeshModel
 package import RelayWire

@@ -74,13 +74,17 @@ package struct ConfigParser {
     ///
     /// - Throws: as `parse`; then the parser is of no more use.
     package mutating func read(_ piece: Span<UInt8>) throws(ConfigError) {
+        // Taken out once for many lines: the compiler guards each access to an object's property.
+        var room = room.array
+        self.room.array = []
+        defer { self.room.array = room }
         var start = 0
         while let end = piece.firstIndex(of: UInt8(ascii: "\n"), from: start) {
             if pending.array.isEmpty {
-                try readLine(piece.extracting(start..<end))
+                try readLine(piece.extracting(start..<end), &room)
             } else {
                 pending.append(piece.extracting(start..<end))
-                try readPending()
+                try readPending(&room)
             }
             start = end + 1
         }
@@ -89,28 +93,29 @@ package struct ConfigParser {
 
     /// - Throws: as `parse`.
     package mutating func finish() throws(ConfigError) -> DeviceChange {
-        try readPending()
+        try readPending(&room.array)
         endPeer()
         if let missingKey { throw missingKey }
         return change
     }
 
-    private mutating func readPending() throws(ConfigError) {
+    private mutating func readPending(_ room: inout [UInt8]) throws(ConfigError) {
         let line = pending
         pending = WipedBytes()
-        try readLine(line.array.span)
+        // Not before the text is done with: an array that somebody still holds would be copied instead of wiped.
+        defer { withExtendedLifetime(line) {} }
+        try readLine(line.array.span, &room)
     }
 
-    private mutating func readLine(_ original: Span<UInt8>) throws(ConfigError) {
+    private mutating func readLine(_ original: Span<UInt8>, _ room: inout [UInt8]) throws(ConfigError) {
         number += 1
-        if room.array.count < original.count {
-            let count = max(original.count, 2 * room.array.count, leastRoomBytes)
-            room.array.wipe()
-            room.array = [UInt8](repeating: 0, count: count)
+        if room.count < original.count {
+            let count = max(original.count, 2 * room.count, leastRoomBytes)
+            room.wipe()
+            room = [UInt8](repeating: 0, count: count)
         }
-        let count = withoutWhitespace(original, into: &room.array)
-        let text = room.array
-        try read(text.span.extracting(first: count), original)
+        let count = withoutWhitespace(original, into: &room)
+        try read(room.span.extracting(first: count), original)
     }
 
     /// - Parameters:
