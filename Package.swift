@@ -81,10 +81,13 @@ let package = Package(
                 nioWebSocket, serviceLifecycle, unixSignals,
             ]
         ),
+        .target(name: "FileStatus"),
         .target(
             name: "ControlPlane",
             dependencies: [
-                "CDatagram", "CSodium", "MapCompiler", "MeshModel", "MeshProto", "RelayWire", crypto, grdb, grpcCore,
+                "CDatagram", "CSodium", "FileStatus", "MapCompiler", "MeshModel", "MeshProto", "RelayWire", crypto,
+                grdb,
+                grpcCore,
                 grpcProtobuf, grpcTransport, logging, nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL, protobuf,
                 serviceLifecycle,
                 unixSignals,

@@ -1,5 +1,4 @@
-// Whole modules see `struct stat` by way of it first, so both must be here (SE-0444).
-import CoreFoundation
+import FileStatus
 import Glibc
 import MeshModel
 package import RelayWire
@@ -22,17 +21,16 @@ struct DataDirectory: Sendable {
                 "cannot make data directory \(path): \(describe(errno: errno)); choose another with --data-dir"
             )
         }
-        var status = stat()
-        guard stat(path, &status) == 0 else {
+        guard let status = FileStatus(path) else {
             throw ServerFailure(
                 .failure,
                 "cannot read data directory \(path): \(describe(errno: errno)); name the right one with --data-dir"
             )
         }
-        guard status.st_mode & S_IFMT == S_IFDIR else {
+        guard status.isFolder else {
             throw ServerFailure(.failure, "\(path) is no directory; choose another with --data-dir")
         }
-        guard status.st_mode & 0o002 == 0 else {
+        guard !status.isWritableByAll else {
             throw ServerFailure(
                 .failure,
                 "everybody may write to data directory \(path); run: chmod 0700 \(path)"

@@ -15,6 +15,7 @@ enum ImportRules {
         Target(name: "CNetlink", own: ["CNL"], foreign: []),
         Target(name: "CDatagram", own: [], foreign: []),
         Target(name: "CSodium", own: [], foreign: []),
+        Target(name: "FileStatus", own: [], foreign: ["Glibc"]),
         Target(name: "MeshModel", own: [], foreign: []),
         Target(name: "NetlinkWire", own: ["CNetlink"], foreign: []),
         Target(name: "ICE", own: ["MeshModel"], foreign: ["Crypto"]),
@@ -43,7 +44,7 @@ enum ImportRules {
         ),
         Target(
             name: "ControlPlane",
-            own: ["CDatagram", "CSodium", "MapCompiler", "MeshModel", "MeshProto", "RelayWire"],
+            own: ["CDatagram", "CSodium", "FileStatus", "MapCompiler", "MeshModel", "MeshProto", "RelayWire"],
             foreign: [
                 "Crypto", "Dispatch", "Foundation", "FoundationEssentials", "GRDB", "GRPCCore",
                 "GRPCNIOTransportHTTP2Posix",

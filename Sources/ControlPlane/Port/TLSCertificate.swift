@@ -1,6 +1,4 @@
-// Whole modules see `struct stat` by way of it first, so both must be here (SE-0444).
-import CoreFoundation
-import Glibc
+import FileStatus
 import Logging
 import MeshModel
 import NIOCore
@@ -27,11 +25,10 @@ final class TLSCertificate: Service {
         let nanoseconds: Int
 
         init?(_ path: String) {
-            var status = stat()
-            guard stat(path, &status) == 0 else { return nil }
-            inode = UInt64(status.st_ino)
-            seconds = Int(status.st_mtim.tv_sec)
-            nanoseconds = Int(status.st_mtim.tv_nsec)
+            guard let status = FileStatus(path) else { return nil }
+            inode = status.inode
+            seconds = status.modifiedSeconds
+            nanoseconds = status.modifiedNanoseconds
         }
     }
 

@@ -1,6 +1,4 @@
-// Whole modules see `struct stat` by way of it first, so both must be here (SE-0444).
-import CoreFoundation
-import Foundation
+import FileStatus
 import GRDB
 import Glibc
 import MeshModel
@@ -28,8 +26,8 @@ struct SQLiteStore: Sendable {
     ) throws(ServerFailure) -> SQLiteStore {
         let path = directory.databasePath
         do {
-            var status = stat()
-            if stat(path, &status) != 0 && errno == ENOENT {
+            let status = FileStatus(path)
+            if status == nil && errno == ENOENT {
                 guard mayCreate else {
                     throw ServerFailure(
                         .failure,
@@ -37,7 +35,7 @@ struct SQLiteStore: Sendable {
                     )
                 }
                 try create(at: path, domain: domain ?? AccountRecord.defaultDomain, atSeconds: now)
-            } else if status.st_size == 0 {
+            } else if status?.sizeBytes == 0 {
                 throw damaged(path, "the file is empty")
             }
             return try open(existing: path, mayUpgrade: mayUpgrade, domain: domain)
