@@ -1,4 +1,5 @@
 import Crypto
+import MeshModel
 
 extension STUNMessage {
     /// Builds a message: `attributes` in order, then MESSAGE-INTEGRITY if there is a key, FINGERPRINT, and last the
@@ -20,7 +21,7 @@ extension STUNMessage {
             append(.messageIntegrity, hmac(message, key: integrityKey), to: &message)
         }
         setLength(of: &message, adding: 8)
-        append(.fingerprint, bigEndianBytes(crc32(message) ^ fingerprintMask), to: &message)
+        append(.fingerprint, bigEndianBytes(crc32(message.span.bytes) ^ fingerprintMask), to: &message)
         if let candidatePair { append(.candidatePair, Array(candidatePair.utf8), to: &message) }
         setLength(of: &message, adding: 0)
         return message
@@ -56,7 +57,7 @@ extension STUNMessage {
         else { return false }
         var covered = Array(bytes[..<attribute.offset])
         Self.setLength(of: &covered, adding: 8)
-        return value == crc32(covered) ^ Self.fingerprintMask
+        return value == crc32(covered.span.bytes) ^ Self.fingerprintMask
     }
 
     /// "STUN" in ASCII. Source: RFC 8489, section 14.7.
@@ -74,13 +75,4 @@ extension STUNMessage {
     private static func setLength(of message: inout [UInt8], adding extra: Int) {
         message.replaceSubrange(2..<4, with: bigEndianBytes(UInt16(message.count - headerLengthBytes + extra)))
     }
-}
-
-/// CRC-32 of ISO 3309 (polynomial 0x04c11db7, reflected), as FINGERPRINT uses it.
-func crc32(_ bytes: [UInt8]) -> UInt32 {
-    ~bytes.reduce(0xffff_ffff) { crc, byte in crc >> 8 ^ crcTable[Int((crc ^ UInt32(byte)) & 0xff)] }
-}
-
-private let crcTable: [UInt32] = (0..<256).map { index in
-    (0..<8).reduce(UInt32(index)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xedb8_8320 : value >> 1 }
 }

@@ -62,7 +62,8 @@ extension RemoteCandidate {
     /// CRC-32 of kind, address and network, such as `host192.168.1.5udp4`: equal for candidates whose checks may be
     /// frozen together. Source: spec/wire/ice.md 5.
     package var foundation: UInt32 {
-        crc32("\(kind.rawValue)\(endpoint.address)\(endpoint.address.isV4 ? "udp4" : "udp6")".utf8)
+        let text = "\(kind.rawValue)\(endpoint.address)\(endpoint.address.isV4 ? "udp4" : "udp6")"
+        return crc32(Array(text.utf8).span.bytes)
     }
 }
 
@@ -79,14 +80,4 @@ private func addressWithoutZone(_ text: Substring) -> IPAddress? {
 func decimal<Number: FixedWidthInteger>(_ text: some StringProtocol, as type: Number.Type) -> Number? {
     guard !text.isEmpty, text.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) else { return nil }
     return Number(text)
-}
-
-/// CRC-32 of IEEE 802.3, reflected polynomial 0xEDB88320.
-private func crc32(_ bytes: some Sequence<UInt8>) -> UInt32 {
-    var remainder: UInt32 = 0xffff_ffff
-    for byte in bytes {
-        remainder ^= UInt32(byte)
-        for _ in 0..<8 { remainder = remainder & 1 == 1 ? remainder >> 1 ^ 0xedb8_8320 : remainder >> 1 }
-    }
-    return ~remainder
 }

@@ -47,21 +47,12 @@ struct AccessToken: Sendable, CustomStringConvertible, CustomReflectable {
 
     /// CRC-32 in six digits to the base 62, most significant first.
     private static func checksum(of secret: Substring) -> String {
-        var rest = Int(crc32(secret.utf8))
+        var rest = Int(crc32(Array(secret.utf8).span.bytes))
         var digits: [UInt8] = []
         for _ in 0..<checksumCharacters {
             digits.append(alphabet[rest % alphabet.count])
             rest /= alphabet.count
         }
         return String(decoding: digits.reversed(), as: UTF8.self)
-    }
-}
-
-/// CRC-32 as in Ethernet (IEEE 802.3): reflected polynomial 0xEDB88320, all ones at start and end.
-func crc32(_ bytes: some Sequence<UInt8>) -> UInt32 {
-    ~bytes.reduce(~0) { checksum, byte in
-        (0..<8).reduce(checksum ^ UInt32(byte)) { value, _ in
-            value & 1 == 1 ? value >> 1 ^ 0xedb8_8320 : value >> 1
-        }
     }
 }

@@ -1,3 +1,5 @@
+import MeshModel
+
 /// What a STUN server says to a Binding request: where it came from. Pure, and in place: no packet allocates anything.
 ///
 /// Everything else is met with silence, errors included. Source: spec/wire/stun.md.
@@ -30,7 +32,11 @@ enum STUNAnswer {
         // The key is the cookie and the transaction, which stand in bytes 4 to 19.
         for index in 0..<address.count { datagram[28 + index] = address[index] ^ datagram[4 + index] }
         let end = 28 + address.count
-        store(crc32(UnsafeRawBufferPointer(rebasing: datagram[..<end])) ^ fingerprintMask, at: end + 4, in: datagram)
+        store(
+            crc32(UnsafeRawBufferPointer(rebasing: datagram[..<end]).bytes) ^ fingerprintMask,
+            at: end + 4,
+            in: datagram
+        )
         store(UInt16(0x8028), at: end, in: datagram)
         store(UInt16(4), at: end + 2, in: datagram)
         return end + 8
@@ -64,17 +70,6 @@ enum STUNAnswer {
     private static func store(_ value: some FixedWidthInteger, at offset: Int, in bytes: UnsafeMutableRawBufferPointer)
     {
         bytes.storeBytes(of: value.bigEndian, toByteOffset: offset, as: type(of: value))
-    }
-
-    /// CRC-32 of ISO 3309, as FINGERPRINT uses it.
-    private static func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        crcTable.withUnsafeBufferPointer { table in
-            ~bytes.reduce(0xffff_ffff) { crc, byte in crc >> 8 ^ table[Int((crc ^ UInt32(byte)) & 0xff)] }
-        }
-    }
-
-    private static let crcTable: [UInt32] = (0..<256).map { index in
-        (0..<8).reduce(UInt32(index)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0xedb8_8320 : value >> 1 }
     }
 }
 
